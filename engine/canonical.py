@@ -1,0 +1,131 @@
+"""JSON as values: what one is, how it is read strictly, and its one canonical text (spec 3.13)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, NoReturn, TypeAlias
+
+from holdpoint.engine.errors import Invalid
+
+Json: TypeAlias = Any
+"""None, a boolean, an integer of 64 bits, a finite float, a text, a list or an object with text keys, of these."""
+
+MAX_DEPTH = 64
+MAX_INTEGER = 2**63 - 1
+MIN_INTEGER = -(2**63)
+
+# One encoder for the process: json.dumps builds a new one for each call that is not all defaults.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def canonical(value: Json) -> str:
+    """The canonical JSON text of a value that is known to be JSON; see `check_json` for one that is not."""
+    return _encode(value)
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text's UTF-8 bytes, in hexadecimal."""
+    return sha256(text.encode()).hexdigest()
+
+
+def check_json(value: object, what: str, *, max_bytes: int | None = None) -> str:
+    """The canonical text of a value from outside.
+
+    *what* names the value in the message (`input`, `output of draft`). Raises `Invalid`, code `not_json` with the
+    path of the first bad part, or code `too_large` when the text is longer than *max_bytes* bytes of UTF-8.
+    """
+    _check(value, what, 0)
+    text = _encode(value)
+    if max_bytes is not None:
+        size = len(text.encode())
+        if size > max_bytes:
+            raise Invalid(
+                f"{what} is {size} bytes; at most {max_bytes} are allowed",
+                code="too_large",
+                details={"bytes": size, "max_bytes": max_bytes},
+            )
+    return text
+
+
+def parse_json(text: str | bytes, what: str) -> Json:
+    """The value of a JSON text, read strictly: no NaN, no infinity, no duplicate keys, integers of 64 bits.
+
+    Raises `Invalid` (code `not_json`) that names *what* was read and where it is wrong.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except _Refused as error:
+        raise _invalid(what, str(error)) from None
+    except RecursionError:
+        raise _invalid(what, f"nested deeper than {MAX_DEPTH}") from None
+    except UnicodeDecodeError as error:
+        raise _invalid(what, f"not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise _invalid(what, f"{error.msg.lower()} at line {error.lineno}, column {error.colno}") from None
+    except ValueError:  # an integer of thousands of digits: the interpreter's own limit
+        raise _invalid(what, "an integer of more than 64 bits") from None
+    _check(value, what, 0)
+    return value
+
+
+class _Refused(ValueError):
+    pass
+
+
+def _invalid(what: str, why: str) -> Invalid:
+    return Invalid(f"{what} is not JSON: {why}", code="not_json")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _Refused(f"duplicate key {key!r}")
+            seen.add(key)
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _Refused(f"{name} is not a JSON number")
+
+
+def _check(value: object, path: str, depth: int) -> None:
+    kind = type(value)
+    if value is None or kind is bool:
+        return
+    if kind is str:
+        _check_text(value, path)  # type: ignore[arg-type]
+    elif kind is int:
+        if not MIN_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
+            raise _invalid(path, "an integer of more than 64 bits")
+    elif kind is float:
+        if not math.isfinite(value):  # type: ignore[arg-type]
+            raise _invalid(path, f"{value!r} is not a JSON number")
+    elif depth >= MAX_DEPTH:
+        raise _invalid(path.split(".", 1)[0].split("[", 1)[0], f"nested deeper than {MAX_DEPTH}")
+    elif kind is list or kind is tuple:
+        for index, item in enumerate(value):  # type: ignore[arg-type]
+            _check(item, f"{path}[{index}]", depth + 1)
+    elif isinstance(value, Mapping):
+        if kind is not dict:
+            raise _invalid(path, f"a {kind.__name__} is not a plain dict")
+        for key, item in value.items():
+            if type(key) is not str:
+                raise _invalid(path, f"a key is a {type(key).__name__}, not a text")
+            _check_text(key, path)
+            _check(item, f"{path}.{key}", depth + 1)
+    else:
+        raise _invalid(path, f"a {kind.__name__} is not a JSON value")
+
+
+def _check_text(text: str, path: str) -> None:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise _invalid(path, f"a lone surrogate at character {error.start}") from None

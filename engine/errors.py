@@ -1,0 +1,129 @@
+"""Every error that a caller can meet, one shallow tree.
+
+HoldpointError
+ ├─ DefinitionError   a workflow that cannot be used; carries its findings
+ ├─ UsageError        the command names several things, or nothing that can be meant
+ ├─ NotFound          no such run, request, workflow, artifact
+ ├─ Conflict          already decided, moved on, stale revision, key reused
+ ├─ NotAllowed        the person may not do this
+ ├─ Invalid           input, answers, option, output or a setting that does not meet its rule
+ ├─ StoreError        the database cannot be read or written
+ └─ RunFailed         raised by `Run.raise_for_failure` alone
+
+The core knows no exit status; `cli.py` has the one table from class to status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+Severity = Literal["error", "warning"]
+
+
+class HoldpointError(Exception):
+    """Something that a caller asked for was refused, and nothing was changed.
+
+    `code` is a stable word for programs, `details` the facts behind the message (JSON values).
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, *, code: str | None = None, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code is not None:
+            self.code = code
+        self.details: dict[str, Any] = dict(details or {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as `--json` prints it."""
+        return {"code": self.code, "message": self.message, "details": self.details}
+
+
+class UsageError(HoldpointError):
+    """The command was put in a way that can mean several things, or nothing."""
+
+    code = "usage"
+
+
+class NotFound(HoldpointError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class Conflict(HoldpointError):
+    """Somebody or something else was first."""
+
+    code = "conflict"
+
+
+class NotAllowed(HoldpointError):
+    """The person may not do this."""
+
+    code = "not_allowed"
+
+
+class Invalid(HoldpointError):
+    """A value does not meet its rule."""
+
+    code = "invalid"
+
+
+class StoreError(HoldpointError):
+    """The database cannot be read or written."""
+
+    code = "store"
+
+
+class RunFailed(HoldpointError):
+    """The run came to rest as `failed`."""
+
+    code = "run_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a check found, at a place in a file.
+
+    `line` and `column` count from 1. `fix` says what to do; it may be empty.
+    """
+
+    file: str
+    line: int
+    column: int
+    severity: Severity
+    code: str
+    message: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        fix = f"; {self.fix}" if self.fix else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code} {self.message}{fix}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as `flow check --json` prints it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class DefinitionError(HoldpointError):
+    """A workflow that cannot be used. `findings` holds everything that was found, warnings too."""
+
+    code = "definition"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        errors = [finding for finding in self.findings if finding.severity == "error"]
+        super().__init__(
+            "\n".join(str(finding) for finding in errors),
+            details={"findings": [finding.to_dict() for finding in self.findings]},
+        )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the closest known word, or an empty text when none is close."""
+    close = get_close_matches(word, [str(item) for item in known], n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
