@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NoReturn, TypeAlias
 
@@ -95,32 +94,36 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _check(value: object, path: str, depth: int) -> None:
+    # Exact types: a subclass can say one thing here and another one when it is encoded.
     kind = type(value)
     if value is None or kind is bool:
         return
-    if kind is str:
-        _check_text(value, path)  # type: ignore[arg-type]
-    elif kind is int:
-        if not MIN_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
+    if isinstance(value, str) and kind is str:
+        _check_text(value, path)
+    elif isinstance(value, int) and kind is int:
+        if not MIN_INTEGER <= value <= MAX_INTEGER:
             raise _invalid(path, "an integer of more than 64 bits")
-    elif kind is float:
-        if not math.isfinite(value):  # type: ignore[arg-type]
+    elif isinstance(value, float) and kind is float:
+        if not math.isfinite(value):
             raise _invalid(path, f"{value!r} is not a JSON number")
-    elif depth >= MAX_DEPTH:
-        raise _invalid(path.split(".", 1)[0].split("[", 1)[0], f"nested deeper than {MAX_DEPTH}")
-    elif kind is list or kind is tuple:
-        for index, item in enumerate(value):  # type: ignore[arg-type]
-            _check(item, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, Mapping):
-        if kind is not dict:
-            raise _invalid(path, f"a {kind.__name__} is not a plain dict")
-        for key, item in value.items():
-            if type(key) is not str:
-                raise _invalid(path, f"a key is a {type(key).__name__}, not a text")
-            _check_text(key, path)
-            _check(item, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list | tuple | dict) and kind in (list, tuple, dict):
+        _check_inside(value, path, depth)
     else:
         raise _invalid(path, f"a {kind.__name__} is not a JSON value")
+
+
+def _check_inside(value: list[Any] | tuple[Any, ...] | dict[Any, Any], path: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise _invalid(path.split(".", 1)[0].split("[", 1)[0], f"nested deeper than {MAX_DEPTH}")
+    if not isinstance(value, dict):
+        for index, item in enumerate(value):
+            _check(item, f"{path}[{index}]", depth + 1)
+        return
+    for key, item in value.items():
+        if type(key) is not str:
+            raise _invalid(path, f"a key is a {type(key).__name__}, not a text")
+        _check_text(key, path)
+        _check(item, f"{path}.{key}", depth + 1)
 
 
 def _check_text(text: str, path: str) -> None:

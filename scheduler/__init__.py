@@ -1,0 +1,1 @@
+"""What falls due and when: the pass that applies it, for cron and for a process that serves."""

@@ -1,0 +1,110 @@
+"""Agents: what one attempt is, what may come of it, and who runs it; one file a kind.
+
+Nothing here touches a store or a clock: an attempt runs outside any transaction, and what came of it is a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, Literal
+
+from holdpoint.engine.canonical import Json
+
+__all__ = ["Context", "Failure", "Outcome", "Success", "Work", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a Python agent gets for a parameter that it annotates with `Context`.
+
+    `key` is `RUN/STATE/VISIT`: the same for every attempt of a visit, so that a service that is called with it
+    can tell a repeated attempt from a new one.
+    """
+
+    key: str
+    run_id: str
+    workflow: str
+    state: str
+    visit: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success:
+    """The attempt gave an output: strict JSON, free of anything that the agent still holds."""
+
+    output: Json
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The attempt gave none. `code` is one of
+
+    agent_missing    there is no such function or program: nothing ran, and it is no attempt
+    agent_import     the module of the function raised while it was imported
+    agent_arguments  the function does not take these arguments: it was not called
+    agent_error      it raised, or the program could not be started
+    agent_exit       the program ended with another status than 0, or by a signal
+    agent_output     what it gave is not JSON, or is too large
+    agent_timeout    it took longer than it may, and was ended
+    agent_stopped    the lease was lost or the run cancelled, and it was ended
+    """
+
+    code: str
+    message: str
+    details: Mapping[str, Json] = field(default_factory=dict)
+    stderr: str = ""
+
+
+Outcome = Success | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One attempt, ready to be run outside any transaction.
+
+    `target` is `package.module:function`, or the command as a list; `arguments` are rendered. `timeout` is in seconds
+    and holds for commands: a Python agent runs in this process, where nothing can stop it. `max_bytes` bounds the
+    output's canonical JSON.
+    """
+
+    kind: Literal["python", "command"]
+    target: str | tuple[str, ...]
+    arguments: dict[str, Json]
+    context: Context
+    project: Path
+    timeout: float
+    max_bytes: int
+
+
+def run(work: Work, *, registry: Mapping[str, Callable[..., Any]], stop: Event) -> Outcome:
+    """Run one attempt and say what came of it; whatever the agent does, only `KeyboardInterrupt` is raised.
+
+    *registry* replaces agents, by `workflow/state` (of either kind) or by `module:function`, the former first.
+    When *stop* is set, a command is ended; an attempt that has not begun does not begin.
+    """
+    if stop.is_set():
+        return Failure(code="agent_stopped", message=f"the agent of {work.context.state!r} was stopped before it began")
+    replacement = _replacement(work, registry)
+    if replacement is not None:
+        from holdpoint.engine.agents import python
+
+        return python.call(replacement, work)
+    if work.kind == "python":
+        from holdpoint.engine.agents import python
+
+        return python.run(work)
+    from holdpoint.engine.agents import command
+
+    return command.run(work, stop=stop)
+
+
+def _replacement(work: Work, registry: Mapping[str, Callable[..., Any]]) -> Callable[..., Any] | None:
+    by_state = registry.get(f"{work.context.workflow}/{work.context.state}")
+    if by_state is None and isinstance(work.target, str):
+        return registry.get(work.target)
+    return by_state

@@ -1,0 +1,514 @@
+"""The public engine (spec 7): the one place that wires store, schema, scheduler and clock together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from holdpoint import settings
+from holdpoint.engine.canonical import Json, canonical, check_json, digest
+from holdpoint.engine.clock import Clock, in_utc, system_clock
+from holdpoint.engine.definition import Definition
+from holdpoint.engine.desk import take
+from holdpoint.engine.errors import (
+    Conflict,
+    DefinitionError,
+    Finding,
+    Invalid,
+    NotFound,
+    StoreError,
+    UsageError,
+    did_you_mean,
+)
+from holdpoint.engine.evolve import revision_made
+from holdpoint.engine.ids import new_run_id
+from holdpoint.engine.loop import Loop, Terms
+from holdpoint.engine.model import Cancel, Decide, Entry, Retry, RunRecord, Start
+from holdpoint.engine.people import may_act
+from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
+from holdpoint.engine.verify import Flaw
+from holdpoint.engine.views import (
+    Artifact,
+    Request,
+    Run,
+    RunSummary,
+    artifact_view,
+    open_request_view,
+    request_view,
+    run_view,
+    summary_view,
+)
+
+PRIORITIES = ("urgent", "high", "normal", "low")
+STATUSES = ("running", "waiting", "done", "failed", "cancelled")
+_RUN_ID = re.compile(r"run_[0-9a-z]{16}")
+_REQUEST_ID = re.compile(r"req_[0-9a-z]{16}")
+_NAMED = re.compile(r"""^\{?\s*["']?workflow["']?\s*:\s*["']?([A-Za-z0-9_.-]+)""", re.MULTILINE)
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[_Item]):
+    """A part of a listing. `next` is the cursor for the part behind it, None at the end."""
+
+    items: tuple[_Item, ...]
+    next: str | None
+
+
+class Engine:
+    """Starts runs, settles requests, and applies what falls due, on one store.
+
+    Thread-safe. Nothing runs in the background but the heartbeat of an agent that is at work. An exception means that
+    the caller's command changed nothing; a default that was due may have been applied.
+
+    *url*: `sqlite:///PATH` (relative to the project), `sqlite:///:memory:`, either with `?synchronous=normal`; by
+    default what `flow.toml` says. *clock*: a callable that gives an aware datetime. *project*: the folder of
+    `flow.toml` and of the agents' modules. *agents*: callables by `module:function` or `workflow/state`, in place of
+    those that the workflow names. *people*: roles by name, or a callable that gives a person's roles.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        clock: Clock | None = None,
+        project: str | Path = ".",
+        agents: Mapping[str, Callable[..., Any]] | None = None,
+        people: Mapping[str, Iterable[str]] | Callable[[str], Iterable[str]] | None = None,
+    ) -> None:
+        self.settings = settings.load(Path(project).resolve())
+        self._loop = Loop(
+            _open_store(url or self.settings.database, self.settings.project),
+            Terms(
+                clock=in_utc(clock or system_clock),
+                roles=_roles(people if people is not None else self.settings.roles),
+                project=self.settings.project,
+                registry=dict(agents or {}),
+                lease=self.settings.lease,
+                max_bytes=self.settings.value_bytes,
+            ),
+        )
+        self._store: Store = self._loop.store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database. Using the engine afterwards is an error."""
+        self._loop.close()
+
+    def load(self, path: str | Path) -> Definition:
+        """The definition in a file. Raises `NotFound`, or `DefinitionError` with its findings."""
+        return load(path)
+
+    def loads(self, text: str) -> Definition:
+        """The definition in a text. Raises `DefinitionError` with its findings."""
+        return loads(text)
+
+    def check(self, path: str | Path) -> tuple[Finding, ...]:
+        """Everything that is found in a file, errors and warnings, in its order."""
+        return check(path)
+
+    def locate(self, name: str) -> Path:
+        """The file that a FILE or NAME of the command line means (spec 4)."""
+        return locate(name, self.settings)
+
+    def start(
+        self,
+        definition: Definition,
+        input: Json = None,
+        *,
+        initiator: str | None = None,
+        key: str | None = None,
+        advance: bool = True,
+    ) -> Run:
+        """Start a run and, unless told not to, advance it until it waits, rests or ends.
+
+        With a *key*, a second start of the workflow with the same input returns the first run, and one with another
+        input raises `Conflict`, code `key_reused`. Raises `Invalid` where the input does not meet its schema.
+        """
+        text = check_json(input, "input", max_bytes=self._loop.terms.max_bytes)
+        command = Start(run_id=new_run_id(), input=input, initiator=initiator)
+        stored = None
+        if key is not None:
+            stored = Key(scope=f"start {definition.workflow}", key=key, body=digest(text), run_id=command.run_id)
+            known = self._started_before(stored)
+            if known is not None:
+                return known
+        try:
+            step = self._loop.start(definition, command, key=stored, is_worker=advance)
+        except KeyTaken:
+            known = self._started_before(stored) if stored else None
+            if known is None:
+                raise StoreError("a key was taken and is gone again; try again", code="busy") from None
+            return known
+        self._loop.advance(step)
+        return self.get_run(command.run_id)
+
+    def decide(
+        self,
+        target: str,
+        option: str,
+        *,
+        by: str,
+        comment: str | None = None,
+        answers: Json = None,
+        artifact: Json = None,
+        base: int | None = None,
+        at: str | None = None,
+        key: str | None = None,
+        advance: bool = True,
+    ) -> Run:
+        """Settle a request, named by its id or (if it is the one open) by its run's, and advance the run.
+
+        *artifact* is an edit of what is under review, *base* the revision that was looked at. *at* refuses if the run
+        is in another state. The same decision by the same person again returns the run with `replayed` true. Raises
+        `NotFound`, `UsageError`, `Conflict`, `NotAllowed`, `Invalid`, in this order.
+        """
+        run_id, request_id = self._target(target)
+        wish = Decide(
+            request_id=request_id or "",
+            option=option,
+            by=by,
+            comment=comment,
+            answers=answers,
+            artifact=artifact,
+            has_artifact=artifact is not None,
+            base=base,
+        )
+        settled = take(self._loop, run_id, request_id, wish, at=at, key=key, is_worker=advance)
+        self._loop.advance(settled.step)
+        return self._run(run_id, is_replayed=settled.is_replayed)
+
+    def signal(self, run_id: str, name: str, data: Json = None, *, key: str | None = None) -> Run:
+        """Send a run an event from outside. In this version no workflow can wait for one, so it is refused."""
+        run = self._store.run(self._run_id(run_id))
+        if run.phase == "ended":
+            raise Conflict(f"run {run.id} has ended and takes no signal", code="ended")
+        raise Invalid(f"workflow {run.workflow!r} has no state that waits for signal {name!r}", code="signal")
+
+    def advance(self, run_id: str) -> Run:
+        """Apply what is due on a run, take it up where it is ready, and go on until it waits, rests or ends."""
+        run_id = self._run_id(run_id)
+        if self._loop.settle(run_id).is_ready:
+            self._loop.advance(self._loop.take_up(run_id))
+        return self.get_run(run_id)
+
+    def tick(self, limit: int | None = None) -> dict[str, int]:
+        """One pass over what is due, crashed or ready: at most *limit* things. The counts, by kind."""
+        from holdpoint.scheduler.tick import tick
+
+        if limit is not None and limit < 1:
+            raise UsageError(f"limit is at least 1, not {limit}")
+        return tick(self._loop, limit)
+
+    def next_due(self) -> datetime | None:
+        """When the next deadline falls due; None where none is set."""
+        return self._store.next_due()
+
+    def get_run(self, run_id: str) -> Run:
+        """A run, by its id or a unique beginning of it. Raises `NotFound`."""
+        return self._run(self._run_id(run_id))
+
+    def get_request(self, request_id: str) -> Request:
+        """A request with the contents that it shows, by its id or a unique beginning of it. Raises `NotFound`."""
+        row = self._store.request(self._request_id(request_id))
+        run = self._store.run(row.run_id)
+        late = (
+            [entry for entry in self._store.history(run.id, row.opened_seq) if entry.kind == "agent.late"]
+            if row.kind == "crash"
+            else []
+        )
+        return request_view(row, run, self._store.values(run.id), self._loop.now(), late)
+
+    def runs(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        workflow: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page[RunSummary]:
+        """Runs, newest first. *after* is the `next` of the page before."""
+        statuses = (status,) if isinstance(status, str) else tuple(status or ())
+        for word in statuses:
+            _one_of("status", word, STATUSES)
+        _check_limit(limit)
+        rows = self._store.runs(statuses=statuses, workflow=workflow, limit=limit + 1, after=after)
+        now = self._loop.now()
+        items = tuple(self._summary(row.run, now) for row in rows[:limit])
+        return Page(items=items, next=rows[limit - 1].cursor if len(rows) > limit else None)
+
+    def inbox(
+        self,
+        *,
+        mine: str | None = None,
+        workflow: str | None = None,
+        due: str | None = None,
+        priority: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page[Request]:
+        """Open requests, most urgent first: by priority, then by due time.
+
+        *mine* leaves those that this person may decide, *due* (a duration) those that fall due within it.
+        """
+        if priority is not None:
+            _one_of("priority", priority, PRIORITIES)
+        _check_limit(limit)
+        now = self._loop.now()
+        found: list[InboxRow] = []
+        # Who may act is not in an index: read on until the page is full.
+        while len(found) <= limit:
+            rows = self._store.inbox(
+                now=now,
+                workflow=workflow,
+                priority=priority,
+                due=None if due is None else _within(now, due),
+                limit=limit + 1,
+                after=after,
+            )
+            found += [row for row in rows if mine is None or self._may_decide(row, mine)]
+            if len(rows) <= limit:
+                break
+            after = rows[-1].cursor
+        return Page(
+            items=tuple(
+                open_request_view(row.request, row.run, self._store.values(row.run.id)) for row in found[:limit]
+            ),
+            next=found[limit - 1].cursor if len(found) > limit else None,
+        )
+
+    def history(self, run_id: str) -> tuple[Entry, ...]:
+        """All that happened to a run, in order."""
+        run_id = self._run_id(run_id)
+        self._store.run(run_id)
+        return tuple(self._store.history(run_id))
+
+    def artifact(self, run_id: str, name: str, revision: int | None = None) -> Artifact:
+        """A revision of an artifact, by default the latest. Raises `NotFound`."""
+        run = self._store.run(self._run_id(run_id))
+        latest = run.artifacts.get(name)
+        if latest is None:
+            hint = did_you_mean(name, run.artifacts) or f"it has {', '.join(run.artifacts) or 'none'}"
+            raise NotFound(f"run {run.id} has no artifact {name!r}; {hint}")
+        entry = self._store.revision_entry(run.id, name, revision) if revision is not None else None
+        if revision is not None and entry is None:
+            raise NotFound(f"artifact {name!r} of run {run.id} has revisions 1 to {latest.revision}, not {revision}")
+        return artifact_view(revision_made(entry) if entry else latest, self._store.values(run.id))
+
+    def why(self, run_id: str) -> str:
+        """Why a run stands where it stands, in plain words."""
+        from holdpoint.engine.why import why
+
+        return why(self.get_run(run_id))
+
+    def verify(self, *run_ids: str) -> tuple[Flaw, ...]:
+        """What is wrong with these runs, or with the whole database: nothing, if all invariants hold."""
+        from holdpoint.engine.verify import verify
+
+        chosen = [self._run_id(run_id) for run_id in run_ids]
+        found = [] if chosen else [Flaw(run=None, code="database", message=text) for text in self._store.faults()]
+        for run_id in chosen or self._store.run_ids():
+            found += verify(self._store.dossier(run_id))
+        return tuple(found)
+
+    def retry(self, run_id: str, *, by: str | None = None, reason: str | None = None, advance: bool = True) -> Run:
+        """Take a failed run up again where it stands. Raises `Conflict` where it is not failed."""
+        run_id = self._run_id(run_id)
+        self._loop.advance(self._loop.apply(run_id, Retry(by=by, reason=reason), is_worker=advance))
+        return self.get_run(run_id)
+
+    def cancel(self, run_id: str, *, reason: str | None = None, by: str | None = None) -> Run:
+        """End a run at once: its requests are void, its agent's lease is revoked. Raises `Conflict` if it has ended."""
+        run_id = self._run_id(run_id)
+        self._loop.settle(run_id)
+        self._loop.apply(run_id, Cancel(by=by, reason=reason))
+        return self.get_run(run_id)
+
+    def graph(self, source: Definition | str, format: str = "text") -> str:
+        """The state graph of a definition or, for a run's id, of the run: `text`, `mermaid` or `dot`."""
+        from holdpoint.graphs import draw
+
+        if isinstance(source, Definition):
+            return draw(source, format)
+        run = self._store.run(self._run_id(source))
+        return draw(self._loop.definition(run), format, run=run, history=self._store.history(run.id))
+
+    def _run(self, run_id: str, *, is_replayed: bool | None = None) -> Run:
+        run = self._store.run(run_id)
+        return run_view(run, self._store.values(run_id), self._loop.now(), is_replayed=is_replayed)
+
+    def _summary(self, run: RunRecord, now: datetime) -> RunSummary:
+        if run.status == "waiting":
+            run = self._store.run(run.id)  # with its requests: an overdue one shows
+        return summary_view(run, self._store.values(run.id), now)
+
+    def _started_before(self, key: Key) -> Run | None:
+        known = self._store.key(key.scope, key.key)
+        if known is None:
+            return None
+        if known.body != key.body:
+            raise Conflict(
+                f"key {key.key!r} was used to start run {known.run_id} with another input",
+                code="key_reused",
+                details={"key": key.key, "run": known.run_id},
+            )
+        return self.get_run(known.run_id)
+
+    def _may_decide(self, row: InboxRow, person: str) -> bool:
+        assign = row.request.data.get("assign", [])
+        roles = self._loop.terms.roles
+        return any(may_act(assign, option, person, roles) for option in row.request.options)
+
+    def _target(self, target: str) -> tuple[str, str | None]:
+        if target.startswith("req_"):
+            request_id = self._request_id(target)
+            return self._store.request(request_id).run_id, request_id
+        return self._run_id(target), None
+
+    def _run_id(self, text: str) -> str:
+        return text if _RUN_ID.fullmatch(text) else self._only(text, "run", "run_")
+
+    def _request_id(self, text: str) -> str:
+        return text if _REQUEST_ID.fullmatch(text) else self._only(text, "request", "req_")
+
+    def _only(self, text: str, what: str, prefix: str) -> str:
+        """The one id that begins with *text*."""
+        found = self._store.find(text, 5) if text.startswith(prefix) else []
+        if not found:
+            raise NotFound(f"there is no {what} {text!r}; its id begins with {prefix}", details={what: text})
+        if len(found) > 1:
+            raise UsageError(
+                f"{text!r} begins the ids of several: {', '.join(found)}",
+                code="ambiguous",
+                details={"ids": list(found)},
+            )
+        return found[0]
+
+
+def load(path: str | Path) -> Definition:
+    """The definition in a file. Raises `NotFound`, or `DefinitionError` with its findings."""
+    return _definition(_read(Path(path)), str(path))
+
+
+def loads(text: str) -> Definition:
+    """The definition in a text. Raises `DefinitionError` with its findings."""
+    return _definition(text, "(text)")
+
+
+def check(path: str | Path) -> tuple[Finding, ...]:
+    """Everything that is found in a file, errors and warnings, in its order."""
+    from holdpoint.schema import check_text
+
+    return check_text(_read(Path(path)), str(path))[1]
+
+
+def schema_text() -> str:
+    """The JSON Schema of the language."""
+    from holdpoint.schema import schema_text as text
+
+    return text()
+
+
+def locate(name: str, project: settings.Settings) -> Path:
+    """The file that a FILE or NAME means: what contains `/` or ends in .yaml or .yml is a FILE."""
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        return Path(name)
+    named = {path: _NAMED.findall(_text(path)) for path in workflow_files(project)}
+    found = [path for path, names in named.items() if name in names[:1]]
+    if len(found) > 1:
+        raise UsageError(
+            f"workflow {name!r} is in several files: {', '.join(str(path) for path in found)}; name the file",
+            code="ambiguous",
+            details={"files": [str(path) for path in found]},
+        )
+    if not found:
+        hint = did_you_mean(name, [names[0] for names in named.values() if names])
+        where = ", ".join(project.workflows)
+        raise NotFound(
+            f"there is no workflow {name!r} under {where} of {project.project}" + (f"; {hint}" if hint else "")
+        )
+    return found[0]
+
+
+def workflow_files(project: settings.Settings) -> list[Path]:
+    """The workflow files of a project, subfolders too, scenarios left out."""
+    found: list[Path] = []
+    for folder in project.workflows:
+        root = project.project / folder
+        found += [
+            path
+            for path in sorted([*root.rglob("*.yaml"), *root.rglob("*.yml")])
+            if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
+        ]
+    return found
+
+
+def _definition(data: str | bytes, file: str) -> Definition:
+    from holdpoint.schema import check_text
+
+    document, findings = check_text(data, file)
+    if document is None:
+        raise DefinitionError(findings)
+    return Definition.from_document(document)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"file {str(path)!r} cannot be read: {error.strerror}", details={"file": str(path)}) from None
+
+
+def _text(path: Path) -> str:
+    return _read(path).decode(errors="replace")
+
+
+def _open_store(url: str, project: Path) -> Store:
+    from holdpoint.stores.sqlite import SqliteStore
+
+    prefix = "sqlite:///"
+    path = url.removeprefix(prefix)
+    if url.startswith(prefix) and path and not path.startswith((":memory:", "/")):
+        url = f"{prefix}{project / path}"
+    return SqliteStore(url)
+
+
+def _roles(people: Mapping[str, Iterable[str]] | Callable[[str], Iterable[str]]) -> Callable[[str], frozenset[str]]:
+    if callable(people):
+        return lambda person: frozenset(people(person))
+    known = {name: frozenset(roles) for name, roles in people.items()}
+    return lambda person: known.get(person, frozenset())
+
+
+def _within(now: datetime, text: str) -> datetime:
+    from zoneinfo import ZoneInfo
+
+    from holdpoint.engine.durations import parse_duration
+
+    return parse_duration(text).after(now, ZoneInfo("UTC"))
+
+
+def _one_of(what: str, word: str, known: Sequence[str]) -> None:
+    if word not in known:
+        hint = did_you_mean(word, known)
+        raise UsageError(f"{what} is one of {', '.join(known)}, not {word!r}" + (f"; {hint}" if hint else ""))
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= 1_000:
+        raise UsageError(f"limit is 1 to 1000, not {limit}")
+
+
+__all__ = ["Engine", "Page", "canonical", "check", "load", "loads", "locate", "schema_text", "workflow_files"]

@@ -1,0 +1,408 @@
+"""What a command does to a run: the rules that may refuse, and the entries that follow.
+
+`decide` is pure. It returns the step that is to be committed, None where there is nothing to do, or raises the one
+error that refuses the command. `start` does the same for a run that does not exist yet. Checks run in the order of
+spec 3.2: settled or stale (`Conflict`), allowed (`NotAllowed`), valid (`Invalid`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from holdpoint.engine import jsonschemas
+from holdpoint.engine.agents import Failure, Success
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import AgentState, Definition, HumanState
+from holdpoint.engine.draft import Draft, Facts
+from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, did_you_mean
+from holdpoint.engine.merge import MergeConflict, merge
+from holdpoint.engine.model import (
+    MAX_CRASHES,
+    Cancel,
+    Command,
+    Continue,
+    Crash,
+    Decide,
+    Expire,
+    Finish,
+    Refuse,
+    RequestRecord,
+    Retry,
+    RunRecord,
+    Start,
+    Step,
+)
+from holdpoint.engine.people import assigned, check_person, may_act
+from holdpoint.engine.proceed import fail, fail_agent, open_crash_request, proceed, succeed
+from holdpoint.engine.times import format_time
+
+NOT_OPEN = "not_open"
+MAX_COMMENT_BYTES = 64 * 1024
+_NOT_COUNTED = frozenset({"agent_missing"})
+
+
+def start(definition: Definition, command: Start, facts: Facts) -> Step:
+    """The first step of a run. Raises `Invalid` (code `input`) where the input does not meet its schema."""
+    if command.initiator is not None:
+        check_person(command.initiator, "the initiator")
+    draft = Draft(definition, None, facts)
+    value = _checked_input(definition, command.input)
+    draft.start(
+        command.run_id,
+        command.initiator,
+        {
+            "workflow": definition.workflow,
+            "definition": definition.version,
+            "definition_id": definition.id,
+            "input": draft.keep(value, "input"),
+        },
+    )
+    proceed(draft)
+    return draft.step()
+
+
+def decide(definition: Definition, run: RunRecord, command: Command, facts: Facts) -> Step | None:
+    """The step that *command* makes of *run*, or None where it asks for nothing that is still to be done."""
+    draft = Draft(definition, run, facts)
+    is_done = _COMMANDS[type(command)](draft, command)
+    return draft.step() if is_done else None
+
+
+def is_due(request: RequestRecord, run: RunRecord, now: datetime) -> bool:
+    """Whether the request's deadline has come by the run's own time, which is never before its last entry."""
+    return request.due_at is not None and request.due_at <= max(now, run.at)
+
+
+def _checked_input(definition: Definition, value: Json) -> Json:
+    if definition.input is None:
+        if value not in (None, {}):
+            raise Invalid(f"workflow {definition.workflow!r} takes no input", code="input")
+        return {}
+    filled = jsonschemas.fill_defaults(definition.input, {} if value is None else value)
+    jsonschemas.validate(definition.input, filled, "input", "input")
+    return filled
+
+
+def _decide(draft: Draft, command: Decide) -> bool:
+    request = draft.run.requests.get(command.request_id)
+    if request is None or is_due(request, draft.run, draft.now):
+        # Whoever asks settles what is due first, and then names the winner; between the two this can still happen.
+        raise Conflict(f"request {command.request_id} is not open", code=NOT_OPEN)
+    edit = _checked_base(draft, request, command)
+    _check_allowed(draft, request, command)
+    answers = _check_valid(draft, request, command)
+    if request.kind == "crash":
+        _settle_crash(draft, request, command, answers)
+    else:
+        _settle(draft, request, command, answers, edit)
+    proceed(draft)
+    return True
+
+
+def _checked_base(draft: Draft, request: RequestRecord, command: Decide) -> Json:
+    """The artifact to go on with. Raises `Conflict` where the decision looked at a revision that is not the latest."""
+    shown = next((item for item in request.data["show"] if item.get("revision") is not None), None)
+    if shown is None:
+        if command.base is not None:
+            raise Invalid(
+                f"request {request.id} shows no artifact, so there is no revision {command.base}", code="base"
+            )
+        return command.artifact
+    latest = draft.run.artifacts[shown["name"]]
+    base = shown["revision"] if command.base is None else command.base
+    if base == latest.revision:
+        return command.artifact
+    if not 1 <= base < latest.revision:
+        raise Invalid(
+            f"artifact {latest.name!r} has no revision {base}; it has 1 to {latest.revision}",
+            code="base",
+            details={"artifact": latest.name, "base": base, "latest": latest.revision},
+        )
+    return _merged_or_conflict(draft, latest.name, base, command)
+
+
+def _merged_or_conflict(draft: Draft, name: str, base: int, command: Decide) -> Json:
+    latest = draft.run.artifacts[name]
+    theirs = draft.content(latest.sha256)
+    details: dict[str, Json] = {
+        "artifact": name,
+        "base": base,
+        "latest": {"revision": latest.revision, "sha256": latest.sha256, "author": latest.author, "content": theirs},
+    }
+    if command.has_artifact:
+        details["yours"] = command.artifact
+        try:
+            merged = merge(draft.facts.values.revision(name, base), command.artifact, theirs)
+        except MergeConflict:
+            pass
+        else:
+            if command.option == "revise":
+                return merged
+            details["merge"] = merged
+    raise Conflict(
+        f"artifact {name!r} is at revision {latest.revision} by {latest.author}, and you looked at revision {base}; "
+        "look at the latest and decide again",
+        code="stale_revision",
+        details=details,
+    )
+
+
+def _check_allowed(draft: Draft, request: RequestRecord, command: Decide) -> None:
+    assign = request.data.get("assign", [])
+    if command.option in request.options and not may_act(assign, command.option, command.by, draft.facts.roles):
+        people = list(assigned(assign, command.option))
+        raise NotAllowed(
+            f"{command.by!r} may not choose {command.option!r} in request {request.id}; "
+            f"it is assigned to {', '.join(people)}",
+            details={"by": command.by, "assign": people},
+        )
+
+
+def _check_valid(draft: Draft, request: RequestRecord, command: Decide) -> Json:
+    """The answers to store, defaults filled in. Raises `Invalid`."""
+    options = request.options
+    if command.option not in options:
+        hint = did_you_mean(command.option, options)
+        raise Invalid(
+            f"request {request.id} takes {', '.join(options)}, not {command.option!r}" + (f"; {hint}" if hint else ""),
+            code="option",
+            details={"options": list(options)},
+        )
+    _check_comment(request, command)
+    _check_artifact(draft, request, command)
+    if request.kind == "crash":
+        return _crash_answers(draft, request, command)
+    form = request.data.get("form")
+    if form is None:
+        if command.answers is not None:
+            raise Invalid(f"request {request.id} has no form, so it takes no answers", code="answers")
+        return None
+    answers = jsonschemas.fill_defaults(form, {} if command.answers is None else command.answers)
+    jsonschemas.validate(form, answers, "answers", "answers")
+    return answers
+
+
+def _check_comment(request: RequestRecord, command: Decide) -> None:
+    comment = command.comment
+    if command.option in request.data.get("comment", ()) and not (comment and comment.strip()):
+        raise Invalid(f"option {command.option!r} of request {request.id} needs a comment", code="comment")
+    if comment is not None and len(comment.encode(errors="surrogatepass")) > MAX_COMMENT_BYTES:
+        raise Invalid(f"a comment is at most {MAX_COMMENT_BYTES} bytes", code="too_large")
+
+
+def _check_artifact(draft: Draft, request: RequestRecord, command: Decide) -> None:
+    if not command.has_artifact:
+        return
+    state = draft.state
+    name = state.under_review if isinstance(state, HumanState) and request.kind != "crash" else None
+    if name is None or name not in draft.run.artifacts:
+        raise Invalid(f"request {request.id} has no artifact under review, so it takes no edit", code="artifact")
+    if command.option not in ("accept", "revise"):
+        raise Invalid(f"option {command.option!r} takes no edit; accept and revise do", code="artifact")
+
+
+def _crash_answers(draft: Draft, request: RequestRecord, command: Decide) -> Json:
+    if command.option != "done":
+        if command.answers is not None:
+            raise Invalid(f"option {command.option!r} takes no answers; only done does", code="answers")
+        return None
+    state = draft.state
+    if isinstance(state, AgentState) and state.output is not None:
+        jsonschemas.validate(state.output, command.answers, "answers", "answers")
+    return command.answers
+
+
+def _settle(draft: Draft, request: RequestRecord, command: Decide, answers: Json, edit: Json) -> None:
+    edited = _edit(draft, command, edit) if command.has_artifact else None
+    draft.emit(
+        "request.decided",
+        actor=command.by,
+        actor_kind="human",
+        request=request.id,
+        decision=command.option,
+        comment=command.comment,
+        answers=None if answers is None else draft.keep(answers, "answers"),
+        artifacts=_stood_on(draft, request) or None,
+        edit=edited,
+    )
+
+
+def _edit(draft: Draft, command: Decide, edit: Json) -> str:
+    """Make the person's edit the next revision, if it changes anything. The hash of what the person handed in."""
+    state = draft.state
+    name = state.under_review if isinstance(state, HumanState) else None
+    if name is None:
+        raise RuntimeError("only what is under review is edited")
+    latest = draft.run.artifacts[name]
+    schema = _schema_of(draft.definition, name, latest.state)
+    if schema is not None:
+        jsonschemas.validate(schema, edit, f"artifact {name!r}", "artifact")
+    sha256 = draft.keep(edit, f"artifact {name!r}")
+    if sha256 != latest.sha256:
+        draft.emit(
+            "artifact.revised",
+            actor=command.by,
+            actor_kind="human",
+            name=name,
+            revision=latest.revision + 1,
+            sha256=sha256,
+            parent=latest.revision,
+            state=latest.state,
+        )
+    return sha256 if edit is command.artifact else draft.keep(command.artifact, f"artifact {name!r}")
+
+
+def _schema_of(definition: Definition, name: str, state_name: str) -> Json:
+    """The output schema of the state that made the artifact, where its output is the artifact."""
+    state = definition.states[state_name]
+    return state.output if isinstance(state, AgentState) and state.artifact == name else None
+
+
+def _stood_on(draft: Draft, request: RequestRecord) -> dict[str, Json]:
+    """The revisions that a decision stands on: those shown, or the person's own edit of one."""
+    return {
+        item["name"]: {
+            "revision": draft.run.artifacts[item["name"]].revision,
+            "sha256": draft.run.artifacts[item["name"]].sha256,
+        }
+        for item in request.data["show"]
+        if item.get("revision") is not None
+    }
+
+
+def _settle_crash(draft: Draft, request: RequestRecord, command: Decide, answers: Json) -> None:
+    draft.emit(
+        "request.decided",
+        actor=command.by,
+        actor_kind="human",
+        request=request.id,
+        decision=command.option,
+        comment=command.comment,
+        answers=None if answers is None else draft.keep(answers, "answers"),
+    )
+    if command.option == "done":
+        succeed(draft, answers, actor=command.by)
+    elif command.option == "fail":
+        fail_agent(draft, "agent_crashed", f"{command.by} decided that the crashed attempt has failed")
+
+
+def _expire(draft: Draft, command: Expire) -> bool:
+    request = draft.run.requests.get(command.request_id)
+    if request is None or not is_due(request, draft.run, draft.now):
+        return False
+    default = request.data.get("default") or {"decision": "timeout"}
+    answers = default.get("answers")
+    draft.emit(
+        "request.expired",
+        actor_kind="timer",
+        request=request.id,
+        decision=default["decision"],
+        answers=None if answers is None else draft.keep(answers, "answers"),
+        artifacts=_stood_on(draft, request) or None,
+        at=request.data["due_at"],
+    )
+    proceed(draft)
+    return True
+
+
+def _refuse(draft: Draft, command: Refuse) -> bool:
+    draft.emit(
+        "decision.refused",
+        actor=command.by,
+        actor_kind="human",
+        request=command.request_id,
+        decision=command.option,
+        code=command.code,
+    )
+    return True
+
+
+def _continue(draft: Draft, command: Continue) -> bool:
+    before = draft.run
+    if not before.is_ready:
+        return False
+    proceed(draft)
+    return draft.run is not before
+
+
+def _finish(draft: Draft, command: Finish) -> bool:
+    run, outcome = draft.run, command.outcome
+    if run.attempt is None or run.attempt.token != command.token:
+        _note_late(draft, command)
+        return True
+    if isinstance(outcome, Success):
+        succeed(draft, outcome.output, stderr=outcome.stderr)
+    else:
+        is_counted = outcome.code not in _NOT_COUNTED
+        fail_agent(draft, outcome.code, outcome.message, outcome.details, outcome.stderr, is_counted=is_counted)
+    proceed(draft)
+    return True
+
+
+def _note_late(draft: Draft, command: Finish) -> None:
+    outcome = command.outcome
+    if isinstance(outcome, Failure):
+        draft.emit("agent.late", actor_kind="agent", token=command.token, code=outcome.code, message=outcome.message)
+        return
+    try:
+        output: str | None = draft.keep(outcome.output, "late output")
+    except Invalid:  # an output that could never have been taken is not worth an error now
+        output = None
+    draft.emit("agent.late", actor_kind="agent", token=command.token, output=output)
+
+
+def _crash(draft: Draft, command: Crash) -> bool:
+    run = draft.run
+    if run.attempt is None or run.attempt.token != command.token:
+        return False
+    state = draft.state
+    draft.emit(
+        "agent.crashed", state=state.name, attempt=run.attempt.number, token=command.token, reason=command.reason
+    )
+    if draft.run.crashes >= MAX_CRASHES:
+        fail(draft, "poisoned", f"agent of state {state.name!r} crashed {MAX_CRASHES} times in one visit")
+        return True
+    after_crash = state.after_crash if isinstance(state, AgentState) else "fail"
+    if after_crash == "ask":
+        open_crash_request(draft, command.reason)
+    elif after_crash == "fail":
+        fail_agent(draft, "agent_crashed", f"the attempt ended without an answer: {command.reason}")
+    proceed(draft)
+    return True
+
+
+def _retry(draft: Draft, command: Retry) -> bool:
+    run = draft.run
+    if run.status != "failed":
+        raise Conflict(f"run {run.id} is {run.status}; only a failed run is retried", code="not_failed")
+    draft.emit("operator.retried", actor=command.by, actor_kind="operator", reason=command.reason)
+    proceed(draft)
+    return True
+
+
+def _cancel(draft: Draft, command: Cancel) -> bool:
+    run = draft.run
+    if run.phase == "ended":
+        when = format_time(run.ended_at) if run.ended_at else "before"
+        raise Conflict(f"run {run.id} has ended: {run.status} at {when}", code="ended")
+    for request_id in run.requests:
+        draft.emit("request.voided", actor=command.by, actor_kind="operator", request=request_id)
+    draft.emit("run.cancelled", actor=command.by, actor_kind="operator", reason=command.reason)
+    return True
+
+
+_COMMANDS: Mapping[type, Callable[[Draft, Any], bool]] = MappingProxyType(
+    {
+        Decide: _decide,
+        Refuse: _refuse,
+        Expire: _expire,
+        Continue: _continue,
+        Finish: _finish,
+        Crash: _crash,
+        Retry: _retry,
+        Cancel: _cancel,
+    }
+)

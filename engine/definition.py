@@ -1,0 +1,292 @@
+"""A workflow as the engine knows it: frozen, compiled from the normalised document that `schema` makes.
+
+The document is plain JSON in the author's order. `Definition.version` is the SHA-256 of its canonical form without
+titles and descriptions (spec 3.13); `Definition.id` that of the whole document as it stands, order included, so that
+what people are shown is pinned with a run too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from holdpoint.engine.canonical import Json, canonical, digest
+from holdpoint.engine.durations import Duration, parse_duration
+from holdpoint.engine.expressions import Expression, Value, parse_expression, parse_value
+
+AfterCrash: TypeAlias = Literal["retry", "fail", "ask"]
+
+DEFAULT_TIMEOUT = Duration(days=0, seconds=600)
+DEFAULT_MAX_RETURNS = 5
+NOTHING = parse_value(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where an option leads: a state, if its condition holds."""
+
+    to: str
+    when: Expression | None = None
+
+
+Targets: TypeAlias = tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What every state has. `on` keeps the author's order of options."""
+
+    name: str
+    type: str
+    title: str = ""
+    description: str = ""
+    on: Mapping[str, Targets] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentState(State):
+    """Work that is not a person's: exactly one of `python`, `command` and `value` is set."""
+
+    python: str | None = None
+    command: Value | None = None
+    value: Value | None = None
+    arguments: Value = NOTHING
+    output: Json = None
+    artifact: str | Mapping[str, Value] | None = None
+    is_irreversible: bool = False
+    after_crash: AfterCrash = "retry"
+    timeout: Duration = DEFAULT_TIMEOUT
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The names of the artifacts that this state makes."""
+        if self.artifact is None:
+            return ()
+        return (self.artifact,) if isinstance(self.artifact, str) else tuple(self.artifact)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HumanState(State):
+    """A gate: `approval`, or `return` with an artifact under review."""
+
+    message: Value = NOTHING
+    show: tuple[str, ...] | Mapping[str, Value] = ()
+    assign: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
+    form: Json = None
+    comment: tuple[str, ...] = ()
+    priority: str = "normal"
+    max_returns: int = DEFAULT_MAX_RETURNS
+    timeout: Duration | None = None
+    default: Mapping[str, Json] | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What a person may choose, in the author's order; the timeout's edge is nobody's choice."""
+        return tuple(option for option in self.on if option != "timeout")
+
+    @property
+    def under_review(self) -> str | None:
+        """The artifact that a return state puts up for editing: the first that it shows."""
+        is_editable = self.type == "return" and isinstance(self.show, tuple) and bool(self.show)
+        return self.show[0] if is_editable and isinstance(self.show, tuple) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndState(State):
+    """Where a run ends."""
+
+    outcome: str = "success"
+    output: Value = NOTHING
+
+
+AnyState: TypeAlias = AgentState | HumanState | EndState
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Definition:
+    """A compiled workflow. Two definitions with the same `version` mean the same; each object is its own key."""
+
+    workflow: str
+    title: str
+    description: str
+    timezone: str
+    input: Json
+    initial: Targets
+    states: Mapping[str, AnyState]
+    document: Json
+    text: str
+    id: str
+    version: str
+
+    @classmethod
+    def from_document(cls, document: Json) -> Definition:
+        """Compile a document that `schema` has checked."""
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return cls(
+            workflow=document["workflow"],
+            title=document.get("title", ""),
+            description=document.get("description", ""),
+            timezone=document.get("timezone", "UTC"),
+            input=document.get("input"),
+            initial=_targets(document["initial"]),
+            states=MappingProxyType({name: _state(name, state) for name, state in document["states"].items()}),
+            document=document,
+            text=text,
+            id=digest(text),
+            version=digest(canonical(_meaning(document))),
+        )
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The timezone in which days and local times are counted."""
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def producers(self) -> Mapping[str, tuple[AgentState, ...]]:
+        """For each artifact, the states that make it."""
+        found: dict[str, tuple[AgentState, ...]] = {}
+        for state in self.states.values():
+            if isinstance(state, AgentState):
+                for name in state.artifacts:
+                    found[name] = (*found.get(name, ()), state)
+        return found
+
+    @cached_property
+    def schemas(self) -> Mapping[str, Json]:
+        """What is known of the values behind the names of expressions, as JSON Schemas."""
+        known: dict[str, Json] = {"input": self.input or {}, "run": _RUN_SCHEMA, "error": _ERROR_SCHEMA}
+        artifacts: dict[str, Json] = {}
+        for state in self.states.values():
+            if isinstance(state, AgentState):
+                known[state.name] = state.output or {}
+                if isinstance(state.artifact, str):
+                    artifacts.setdefault(state.artifact, state.output or {})
+            elif isinstance(state, HumanState):
+                known[state.name] = {"properties": {**_RESULT_PROPERTIES, "answers": state.form or {}}}
+        known["artifacts"] = {"properties": artifacts}
+        return known
+
+    def edges(self) -> Iterator[tuple[str, str, Target]]:
+        """Every `(state, option, target)`."""
+        for state in self.states.values():
+            for option, targets in state.on.items():
+                for target in targets:
+                    yield state.name, option, target
+
+
+_RESULT_PROPERTIES: Json = {name: {} for name in ("decision", "by", "by_kind", "comment", "answers", "at")}
+_ERROR_SCHEMA: Json = {"properties": {name: {} for name in ("state", "code", "message", "attempts", "details")}}
+_RUN_SCHEMA: Json = {"properties": {name: {} for name in ("id", "workflow", "initiator", "started_at")}}
+
+# Where a JSON Schema holds other schemas by name; there `title` is a property's name and not a title.
+SCHEMAS_BY_NAME = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+# Where a JSON Schema holds values, which are not schemas.
+_SCHEMA_VALUES = frozenset({"default", "const", "enum", "examples"})
+
+
+def _meaning(document: Json) -> Json:
+    """The document without what is only for reading: titles and descriptions, in the schemas too."""
+    meaning = {key: value for key, value in document.items() if key not in ("title", "description")}
+    if "input" in meaning:
+        meaning["input"] = _schema_meaning(meaning["input"])
+    meaning["states"] = {name: _state_meaning(state) for name, state in document["states"].items()}
+    return meaning
+
+
+def _state_meaning(state: Json) -> Json:
+    schemas = {"form"} if state["type"] in ("approval", "return") else {"output"} if state["type"] == "agent" else set()
+    return {
+        key: _schema_meaning(value) if key in schemas else value
+        for key, value in state.items()
+        if key not in ("title", "description")
+    }
+
+
+def _schema_meaning(schema: Json) -> Json:
+    if isinstance(schema, list):
+        return [_schema_meaning(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    meaning = {}
+    for key, value in schema.items():
+        if key in ("title", "description"):
+            continue
+        if key in _SCHEMA_VALUES:
+            meaning[key] = value
+        elif key in SCHEMAS_BY_NAME and isinstance(value, dict):
+            meaning[key] = {name: _schema_meaning(item) for name, item in value.items()}
+        else:
+            meaning[key] = _schema_meaning(value)
+    return meaning
+
+
+def _targets(targets: Json) -> Targets:
+    return tuple(
+        Target(to=target["to"], when=parse_expression(target["when"]) if "when" in target else None)
+        for target in targets
+    )
+
+
+def _state(name: str, state: Json) -> AnyState:
+    common: dict[str, Any] = {
+        "name": name,
+        "type": state["type"],
+        "title": state.get("title", ""),
+        "description": state.get("description", ""),
+        "on": MappingProxyType({option: _targets(targets) for option, targets in state.get("on", {}).items()}),
+    }
+    return _READERS[state["type"]](common, state)
+
+
+def _agent(common: dict[str, Any], state: Json) -> AgentState:
+    is_irreversible = state.get("effect") == "irreversible"
+    artifact = state.get("artifact")
+    return AgentState(
+        **common,
+        python=state.get("python"),
+        command=parse_value(state["command"]) if "command" in state else None,
+        value=parse_value(state["value"]) if "value" in state else None,
+        arguments=parse_value(state.get("with", {})),
+        output=state.get("output"),
+        artifact=(
+            {key: parse_value(part) for key, part in artifact.items()} if isinstance(artifact, dict) else artifact
+        ),
+        is_irreversible=is_irreversible,
+        after_crash=state.get("after_crash", "ask" if is_irreversible else "retry"),
+        timeout=parse_duration(state["timeout"]) if "timeout" in state else DEFAULT_TIMEOUT,
+    )
+
+
+def _human(common: dict[str, Any], state: Json) -> HumanState:
+    show, assign, timeout = state.get("show", ()), state.get("assign", ()), state.get("timeout", "never")
+    return HumanState(
+        **common,
+        message=parse_value(state.get("message", "")),
+        show={label: parse_value(text) for label, text in show.items()} if isinstance(show, dict) else tuple(show),
+        assign=(
+            {option: tuple(people) for option, people in assign.items()} if isinstance(assign, dict) else tuple(assign)
+        ),
+        form=state.get("form"),
+        comment=tuple(state.get("comment", ())),
+        priority=state.get("priority", "normal"),
+        max_returns=state.get("max_returns", DEFAULT_MAX_RETURNS),
+        timeout=None if timeout == "never" else parse_duration(timeout),
+        default=state.get("default"),
+    )
+
+
+def _end(common: dict[str, Any], state: Json) -> EndState:
+    return EndState(**common, outcome=state.get("outcome", "success"), output=parse_value(state.get("output")))
+
+
+_READERS: Mapping[str, Callable[[dict[str, Any], Json], AnyState]] = {
+    "agent": _agent,
+    "approval": _human,
+    "return": _human,
+    "end": _end,
+}

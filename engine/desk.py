@@ -1,0 +1,203 @@
+"""Where a person's decision is taken in: found, compared with what was decided before, settled or refused.
+
+The order is spec 3.2's: it exists, key and replay, what is due is applied, settled or stale, allowed, valid. Refusals
+that say "too late" or "not you" are kept in the history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from holdpoint.engine import jsonschemas
+from holdpoint.engine.canonical import Json, canonical, check_json, digest
+from holdpoint.engine.decide import NOT_OPEN
+from holdpoint.engine.errors import Conflict, NotAllowed, UsageError
+from holdpoint.engine.loop import Loop
+from holdpoint.engine.model import Decide, Refuse, RunRecord, Step
+from holdpoint.engine.people import check_person
+from holdpoint.engine.ports import Key, KeyTaken, RequestRow
+from holdpoint.engine.views import decision_dict
+
+_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What came of a decision. `step` is None where it was the repetition of an earlier one."""
+
+    run_id: str
+    step: Step | None
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether this decision had been taken before."""
+        return self.step is None
+
+
+def take(
+    loop: Loop,
+    run_id: str,
+    request_id: str | None,
+    wish: Decide,
+    *,
+    at: str | None = None,
+    key: str | None = None,
+    is_worker: bool = False,
+) -> Settled:
+    """Settle a request of the run, the one named or (None) its one open one, as *wish* says.
+
+    `wish.request_id` is filled in here. Raises `UsageError` where several are open, `Conflict`, `NotAllowed`,
+    `Invalid`; the first two are noted in the history.
+    """
+    check_person(wish.by, "the person who decides")
+    _check_values(loop, wish)
+    try:
+        return _Desk(loop, run_id, request_id, wish, at, key).take(is_worker)
+    except (Conflict, NotAllowed) as error:
+        loop.apply(run_id, Refuse(by=wish.by, option=wish.option, code=error.code, request_id=request_id))
+        raise
+
+
+class _Desk:
+    def __init__(
+        self, loop: Loop, run_id: str, request_id: str | None, wish: Decide, at: str | None, key: str | None
+    ) -> None:
+        self._loop = loop
+        self._store = loop.store
+        self._run_id = run_id
+        self._request_id = request_id
+        self._wish = wish
+        self._at = at
+        self._key = key
+        self._body = _body(wish)
+
+    def take(self, is_worker: bool) -> Settled:
+        for _ in range(_TRIES):
+            if self._is_repetition():
+                return Settled(run_id=self._run_id, step=None)
+            request_id = self._open_request(self._loop.settle(self._run_id))
+            key = self._new_key(request_id)
+            wish = replace(self._wish, request_id=request_id)
+            try:
+                step = self._loop.apply(self._run_id, wish, key=key, is_worker=is_worker)
+            except KeyTaken:
+                continue  # the same key came in at the same moment: look again what it stands for
+            except Conflict as error:
+                if error.code != NOT_OPEN:
+                    raise
+                continue  # somebody was faster, or the deadline came: look again who won
+            return Settled(run_id=self._run_id, step=step)
+        raise Conflict(f"request {self._request_id} could not be settled; try again", code="busy")
+
+    def _is_repetition(self) -> bool:
+        if self._key is not None:
+            known = (
+                self._store.key(_scope(self._request_id), self._key)
+                if self._request_id is not None
+                else self._store.key_of_run(self._run_id, self._key)
+            )
+            if known is not None:
+                if known.body == self._body:
+                    return True
+                raise Conflict(
+                    f"key {self._key!r} was used for another decision of request {known.request_id}",
+                    code="key_reused",
+                    details={"key": self._key, "request": known.request_id},
+                )
+        row = self._decided_before()
+        return row is not None and self._is_same(row)
+
+    def _decided_before(self) -> RequestRow | None:
+        """The settled request that this decision may be a repetition of."""
+        if self._request_id is not None:
+            row = self._store.request(self._request_id)
+            return row if row.settled_seq is not None else None
+        run = self._store.run(self._run_id)
+        if run.requests and self._at in (None, run.state):
+            return None
+        settled = [row for row in self._store.requests(self._run_id) if row.settled_seq is not None]
+        return next((row for row in reversed(settled) if self._at in (None, row.state)), None)
+
+    def _is_same(self, row: RequestRow) -> bool:
+        wish, values = self._wish, self._store.values(self._run_id)
+        entry = values.entry(row.settled_seq or 0)
+        if entry.kind != "request.decided" or entry.actor != wish.by:
+            return False
+        form = values.entry(row.opened_seq).data.get("form")
+        answers = wish.answers
+        if form is not None:
+            answers = jsonschemas.fill_defaults(form, {} if answers is None else answers)
+        given = (
+            wish.option,
+            wish.comment,
+            None if answers is None else digest(canonical(answers)),
+            digest(canonical(wish.artifact)) if wish.has_artifact else None,
+        )
+        return given == tuple(entry.data.get(name) for name in ("decision", "comment", "answers", "edit"))
+
+    def _open_request(self, run: RunRecord) -> str:
+        if self._at is not None and run.state != self._at:
+            raise Conflict(
+                f"run {run.id} is in {run.state!r}, not in {self._at!r}",
+                code="elsewhere",
+                details={"state": run.state, "at": self._at},
+            )
+        if self._request_id is not None:
+            if self._request_id in run.requests:
+                return self._request_id
+            raise self._already_settled(self._store.request(self._request_id))
+        if len(run.requests) > 1:
+            names = ", ".join(run.requests)
+            raise UsageError(
+                f"run {run.id} has several open requests; name one of {names}",
+                code="several_requests",
+                details={"requests": list(run.requests)},
+            )
+        if not run.requests:
+            raise Conflict(
+                f"run {run.id} has no open request: it is {run.status} in {run.state!r}",
+                code="no_open_request",
+                details={"status": run.status, "state": run.state},
+            )
+        return next(iter(run.requests))
+
+    def _already_settled(self, row: RequestRow) -> Conflict:
+        values = self._store.values(self._run_id)
+        entry = values.entry(row.settled_seq or 0)
+        if row.status == "void":
+            return Conflict(f"request {row.id} is void: its run was cancelled or moved", code="void")
+        decision = decision_dict(entry, values)
+        by = decision["by"] or "its deadline"
+        return Conflict(
+            f"request {row.id} is already decided: {decision['decision']!r} by {by} at {decision['at']}",
+            code="already_decided",
+            details={"request": row.id, "decision": decision},
+        )
+
+    def _new_key(self, request_id: str) -> Key | None:
+        if self._key is None:
+            return None
+        return Key(scope=_scope(request_id), key=self._key, body=self._body, run_id=self._run_id, request_id=request_id)
+
+
+def _scope(request_id: str | None) -> str:
+    return f"decide {request_id}"
+
+
+def _body(wish: Decide) -> str:
+    members: dict[str, Json] = {
+        "by": wish.by,
+        "option": wish.option,
+        "comment": wish.comment,
+        "answers": wish.answers,
+        "artifact": [wish.artifact] if wish.has_artifact else [],
+    }
+    return digest(canonical(members))
+
+
+def _check_values(loop: Loop, wish: Decide) -> None:
+    """What is no JSON at all is refused before anything is compared with it."""
+    check_json(wish.option, "option")
+    check_json(wish.comment, "comment", max_bytes=loop.terms.max_bytes)
+    check_json(wish.answers, "answers", max_bytes=loop.terms.max_bytes)
+    check_json(wish.artifact, "artifact", max_bytes=loop.terms.max_bytes)

@@ -1,0 +1,202 @@
+"""What an entry of the history does to a run: `evolve` is the only place where a run changes.
+
+It is pure, it needs no definition, and it refuses nothing: whether an entry may be written was decided before. The
+engine applies it as entries are made, and `verify` applies it again to what was stored, so the two agree by
+construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from holdpoint.engine.model import Attempt, Entry, Leaving, Previous, Ref, RequestRecord, Revision, RunRecord
+from holdpoint.engine.times import parse_time
+
+
+def begin(entry: Entry) -> RunRecord:
+    """The run that a `run.started` entry begins."""
+    data = entry.data
+    return RunRecord(
+        id=entry.run,
+        workflow=data["workflow"],
+        definition=data["definition"],
+        definition_id=data["definition_id"],
+        initiator=entry.actor,
+        input=data["input"],
+        started_at=entry.at,
+        seq=entry.seq,
+        head=entry.hash,
+        at=entry.at,
+    )
+
+
+def evolve(run: RunRecord, entry: Entry) -> RunRecord:
+    """The run after *entry*, which must be the next of its history."""
+    change = _CHANGES.get(entry.kind)
+    changes = change(run, entry) if change is not None else {}
+    return replace(run, seq=entry.seq, head=entry.hash, at=entry.at, **changes)
+
+
+def _entered(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    state = entry.data["state"]
+    return {
+        "state": state,
+        "phase": "entered",
+        "visits": {**run.visits, state: entry.data["visit"]},
+        "attempts": 0,
+        "crashes": 0,
+    }
+
+
+def _transition(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    leaving = run.leaving
+    return {
+        "previous": Previous(
+            state=entry.data["from"], option=entry.data["option"], result=leaving.result if leaving else None
+        ),
+        "leaving": None,
+        "transitions": run.transitions + 1,
+    }
+
+
+def _agent_started(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    number = entry.data["attempt"]
+    return {"phase": "working", "attempts": number, "attempt": Attempt(token=entry.seq, number=number)}
+
+
+def _agent_succeeded(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    output: str = entry.data["output"]
+    return {
+        "results": _with_result(run, run.state, output),
+        "attempt": None,
+        "phase": "leaving",
+        "leaving": Leaving(option="done", result=output),
+    }
+
+
+def _agent_failed(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    changes: dict[str, Any] = {"attempt": None, "phase": "entered", "last_error": entry.seq}
+    if entry.data.get("uncounted"):
+        changes["attempts"] = run.attempts - 1
+    if entry.data.get("edge"):
+        changes |= {"phase": "leaving", "leaving": Leaving(option="error", result=None)}
+    return changes
+
+
+def _agent_crashed(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {"attempt": None, "phase": "entered", "attempts": run.attempts - 1, "crashes": run.crashes + 1}
+
+
+def _request_opened(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    request = request_opened(entry, run.state or "")
+    return {"phase": "asking", "requests": {**run.requests, request.id: request}}
+
+
+def _request_settled(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    request = run.requests[entry.data["request"]]
+    option = entry.data["decision"]
+    changes: dict[str, Any] = {"requests": _without(run.requests, request.id)}
+    if request.kind == "crash":
+        return {**changes, "phase": "entered"}
+    if option == "revise":
+        changes["returns"] = {**run.returns, request.state: run.returns.get(request.state, 0) + 1}
+    return {
+        **changes,
+        "results": _with_result(run, request.state, entry.seq),
+        "phase": "leaving",
+        "leaving": Leaving(option=option, result=entry.seq),
+    }
+
+
+def _request_voided(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {"requests": _without(run.requests, entry.data["request"])}
+
+
+def _artifact_revised(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    revision = revision_made(entry)
+    changes: dict[str, Any] = {"artifacts": {**run.artifacts, revision.name: revision}}
+    if run.leaving is not None:
+        changes["leaving"] = replace(run.leaving, is_revised=True)
+    return changes
+
+
+def _run_failed(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {"failure": entry.seq}
+
+
+def _run_ended(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {
+        "phase": "ended",
+        "outcome": entry.data["outcome"],
+        "output": entry.data.get("output"),
+        "ended_at": entry.at,
+    }
+
+
+def _run_cancelled(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {"phase": "ended", "attempt": None, "leaving": None, "failure": None, "ended_at": entry.at}
+
+
+def _retried(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {"failure": None, "crashes": 0}
+
+
+def request_opened(entry: Entry, state: str) -> RequestRecord:
+    """The request that a `request.opened` entry of a run in *state* opens."""
+    due_at = entry.data.get("due_at")
+    return RequestRecord(
+        id=entry.data["request"],
+        state=state,
+        kind=entry.data["kind"],
+        opened_seq=entry.seq,
+        opened_at=entry.at,
+        due_at=parse_time(due_at) if due_at else None,
+        data=entry.data,
+    )
+
+
+def revision_made(entry: Entry) -> Revision:
+    """The revision that an `artifact.revised` entry makes."""
+    data = entry.data
+    return Revision(
+        name=data["name"],
+        revision=data["revision"],
+        sha256=data["sha256"],
+        author=entry.actor or "",
+        author_kind=entry.actor_kind,
+        parent=data.get("parent"),
+        state=data["state"],
+        at=entry.at,
+    )
+
+
+def _with_result(run: RunRecord, state: str | None, result: Ref) -> dict[str, Ref]:
+    return {**run.results, state or "": result}
+
+
+def _without(requests: Mapping[str, RequestRecord], request_id: str) -> dict[str, RequestRecord]:
+    return {key: request for key, request in requests.items() if key != request_id}
+
+
+_CHANGES: Mapping[str, Callable[[RunRecord, Entry], dict[str, Any]]] = MappingProxyType(
+    {
+        "state.entered": _entered,
+        "transition": _transition,
+        "agent.started": _agent_started,
+        "agent.succeeded": _agent_succeeded,
+        "agent.failed": _agent_failed,
+        "agent.crashed": _agent_crashed,
+        "request.opened": _request_opened,
+        "request.decided": _request_settled,
+        "request.expired": _request_settled,
+        "request.voided": _request_voided,
+        "artifact.revised": _artifact_revised,
+        "run.failed": _run_failed,
+        "run.ended": _run_ended,
+        "run.cancelled": _run_cancelled,
+        "operator.retried": _retried,
+    }
+)

@@ -1,0 +1,193 @@
+"""The loop that executes: read, decide, commit; then run what must run outside, and commit its outcome.
+
+Runs move only here. `settle`, "apply what is due until nothing is", serves every command and every tick. A step is
+decided on what was read and committed only if nothing has moved since; otherwise all is done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from holdpoint.engine import agents
+from holdpoint.engine.clock import Clock
+from holdpoint.engine.decide import decide, is_due, start
+from holdpoint.engine.definition import Definition
+from holdpoint.engine.draft import MAX_VALUE_BYTES, Facts, no_roles
+from holdpoint.engine.errors import StoreError
+from holdpoint.engine.leases import Heart, is_gone, owner
+from holdpoint.engine.model import (
+    Command,
+    Continue,
+    Crash,
+    Expire,
+    Finish,
+    RunRecord,
+    Start,
+    Step,
+)
+from holdpoint.engine.ports import Key, Lease, Moved, Store
+
+_TRIES = 1_000
+_DEFINITIONS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms runs are driven: fixed for the life of an engine."""
+
+    clock: Clock
+    roles: Callable[[str], frozenset[str]] = no_roles
+    project: Path = Path()
+    registry: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    lease: timedelta = timedelta(seconds=30)
+    max_bytes: int = MAX_VALUE_BYTES
+
+
+class Loop:
+    """Drives the runs of one store. Any number of threads may use it at once."""
+
+    def __init__(self, store: Store, terms: Terms) -> None:
+        self.store = store
+        self.terms = terms
+        self._definitions: dict[str, Definition] = {}
+        self._heart = Heart(self._renew, terms.lease.total_seconds())
+        self._owner = owner()
+        self._pid = os.getpid()
+
+    def close(self) -> None:
+        """Stop the heartbeat and let go of the store."""
+        self._heart.close()
+        self.store.close()
+
+    def definition(self, run: RunRecord) -> Definition:
+        """The definition that a run is pinned to, compiled once."""
+        known = self._definitions.get(run.definition_id)
+        if known is None:
+            known = Definition.from_document(json.loads(self.store.definition(run.definition_id)))
+            self.remember(known)
+        return known
+
+    def remember(self, definition: Definition) -> None:
+        """Keep a compiled definition for the runs that use it."""
+        if len(self._definitions) >= _DEFINITIONS_KEPT:
+            self._definitions.clear()
+        self._definitions[definition.id] = definition
+
+    def start(self, definition: Definition, command: Start, *, key: Key | None, is_worker: bool) -> Step:
+        """Commit the first step of a run. Raises `KeyTaken` where the key is another run's."""
+        self.remember(definition)
+        facts = self._facts(command.run_id, is_worker=is_worker)
+        step = start(definition, command, facts)
+        self.store.commit(step, definition=definition, lease=self._lease_for(step), key=key)
+        return step
+
+    def apply(
+        self,
+        run_id: str,
+        command: Command,
+        *,
+        is_worker: bool = False,
+        key: Key | None = None,
+        lapsed: Lease | None = None,
+    ) -> Step | None:
+        """Decide *command* on the run as it is, and commit. None where there was nothing to do.
+
+        Raises what `decide` refuses with, and `Moved` only where a *lapsed* lease is no longer as it was read.
+        """
+        for _ in range(_TRIES):
+            run = self.store.run(run_id)
+            step = decide(self.definition(run), run, command, self._facts(run_id, is_worker=is_worker))
+            if step is None:
+                return None
+            try:
+                self.store.commit(step, lease=self._lease_for(step), lapsed=lapsed, key=key)
+            except Moved:
+                if lapsed is not None:
+                    raise
+                continue
+            return step
+        raise StoreError(f"run {run_id} moved {_TRIES} times while one command was tried; try again", code="busy")
+
+    def settle(self, run_id: str) -> RunRecord:
+        """Apply what is due until nothing is, and return the run as it then stands."""
+        while True:
+            run = self.store.run(run_id)
+            due = next((request for request in run.requests.values() if is_due(request, run, self.now())), None)
+            if due is None:
+                return run
+            self.apply(run_id, Expire(request_id=due.id))
+
+    def advance(self, step: Step | None) -> None:
+        """Run the attempt that a step has begun, and those that follow, until the run waits, rests or ends."""
+        while step is not None and step.work is not None:
+            attempt = step.after.attempt
+            if attempt is None:
+                raise RuntimeError("work without an attempt")
+            run_id, token = step.after.id, attempt.token
+            with self._heart.beating(run_id, token) as lost:
+                outcome = agents.run(step.work, registry=self.terms.registry, stop=lost)
+            step = self.apply(run_id, Finish(token=token, outcome=outcome), is_worker=True)
+
+    def take_up(self, run_id: str) -> Step | None:
+        """Take up a run that is ready, as the one that works on it. The attempt it begins is still to be run."""
+        run = self.store.run(run_id)
+        if run.phase == "working" and run.attempt is not None:
+            return self.apply(run_id, Crash(token=run.attempt.token, reason="its lease is missing"), is_worker=True)
+        return self.apply(run_id, Continue(), is_worker=True)
+
+    def recover(self, lease: Lease) -> Step | None:
+        """Take over from a process that is gone or has let its lease run out; None where it has not."""
+        if is_gone(lease.owner):
+            reason = "its process is gone"
+        elif lease.expires_at <= self.now():
+            reason = "its lease ran out"
+        else:
+            return None
+        try:
+            return self.apply(lease.run_id, Crash(token=lease.token, reason=reason), is_worker=True, lapsed=lease)
+        except Moved:
+            return None
+
+    def batch(self) -> AbstractContextManager[None]:
+        """One transaction around several steps."""
+        return self.store.batch()
+
+    def now(self) -> datetime:
+        """The clock's time."""
+        return self.terms.clock()
+
+    def _renew(self, run_id: str, token: int) -> bool:
+        return self.store.renew(run_id, token, self.now() + self.terms.lease)
+
+    def _lease_for(self, step: Step) -> Lease | None:
+        if step.work is None or step.after.attempt is None:
+            return None
+        return Lease(
+            run_id=step.after.id,
+            token=step.after.attempt.token,
+            owner=self._owner_now(),
+            expires_at=step.after.at + self.terms.lease,
+        )
+
+    def _owner_now(self) -> str:
+        if os.getpid() != self._pid:  # after a fork
+            self._pid, self._owner = os.getpid(), owner()
+        return self._owner
+
+    def _facts(self, run_id: str, *, is_worker: bool) -> Facts:
+        return Facts(
+            now=self.now(),
+            values=self.store.values(run_id),
+            roles=self.terms.roles,
+            worker=is_worker,
+            max_bytes=self.terms.max_bytes,
+            project=self.terms.project,
+            env=os.environ,
+        )

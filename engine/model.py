@@ -1,0 +1,299 @@
+"""What a run is made of: entries of its history, the record that they fold to, and the commands that move it.
+
+All are frozen values. A record names large values by their hash and decisions by the number of their entry, so that
+nothing is kept twice and a record stays small however much a run has produced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from holdpoint.engine.agents import Outcome, Work
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.times import format_time
+
+Status: TypeAlias = Literal["running", "waiting", "done", "failed", "cancelled"]
+ActorKind: TypeAlias = Literal["human", "timer", "operator", "agent", "engine"]
+Ref: TypeAlias = str | int
+"""A value of a run: the hash of a content, or the number of the history entry that holds a decision or an error."""
+
+Phase: TypeAlias = Literal["starting", "entered", "working", "asking", "leaving", "ended"]
+"""What a run does in its state.
+
+starting   no state yet: the initial target is still to be chosen
+entered    in the state; an agent is to begin, or a request to be opened
+working    an attempt of an agent is under way, under a lease
+asking     a request is open
+leaving    the state has its result; the target is still to be chosen
+ended      nothing moves it any more
+"""
+
+MAX_TRANSITIONS = 10_000
+MAX_CRASHES = 5
+NO_HASH = "0" * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a run's history. `hash` covers all the other fields; `prev` is the entry's before, or 64 zeros."""
+
+    run: str
+    seq: int
+    at: datetime
+    kind: str
+    actor: str | None
+    actor_kind: ActorKind
+    data: Mapping[str, Json]
+    prev: str
+    hash: str
+
+    def to_dict(self) -> dict[str, Json]:
+        """The entry as `flow history --json` prints it; without `hash` it is what the hash is taken of."""
+        return {
+            "run": self.run,
+            "seq": self.seq,
+            "at": format_time(self.at),
+            "kind": self.kind,
+            "actor": self.actor,
+            "actor_kind": self.actor_kind,
+            "data": dict(self.data),
+            "prev": self.prev,
+            "hash": self.hash,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One revision of an artifact. `state` is the agent state whose output schema it must meet."""
+
+    name: str
+    revision: int
+    sha256: str
+    author: str
+    author_kind: ActorKind
+    parent: int | None
+    state: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """An open request. `data` is what its entry says: the rendered texts, options, form, people and what is shown."""
+
+    id: str
+    state: str
+    kind: str
+    opened_seq: int
+    opened_at: datetime
+    due_at: datetime | None
+    data: Mapping[str, Json]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What a person may choose."""
+        return tuple(self.data["options"])
+
+    @property
+    def priority(self) -> str:
+        """low, normal, high or urgent."""
+        return str(self.data.get("priority", "normal"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt under way. `token` is the number of its entry: it fences off every earlier one."""
+
+    token: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """The option by which a state is being left, and the result that it leaves with."""
+
+    option: str
+    result: Ref | None
+    is_revised: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previous:
+    """How the current state was entered."""
+
+    state: str
+    option: str
+    result: Ref | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """A due time and what is to be done then."""
+
+    request: str
+    due_at: datetime
+    action: Literal["decide"] = "decide"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as its history folds to it. Only `evolve` makes a new one."""
+
+    id: str
+    workflow: str
+    definition: str
+    definition_id: str
+    initiator: str | None
+    input: str
+    started_at: datetime
+    seq: int
+    head: str
+    at: datetime
+    phase: Phase = "starting"
+    state: str | None = None
+    visits: Mapping[str, int] = field(default_factory=dict)
+    results: Mapping[str, Ref] = field(default_factory=dict)
+    artifacts: Mapping[str, Revision] = field(default_factory=dict)
+    requests: Mapping[str, RequestRecord] = field(default_factory=dict)
+    returns: Mapping[str, int] = field(default_factory=dict)
+    attempt: Attempt | None = None
+    attempts: int = 0
+    crashes: int = 0
+    transitions: int = 0
+    leaving: Leaving | None = None
+    previous: Previous | None = None
+    last_error: int | None = None
+    failure: int | None = None
+    outcome: str | None = None
+    output: str | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def status(self) -> Status:
+        """Where the run stands, for people."""
+        if self.phase == "ended":
+            return "done" if self.outcome is not None else "cancelled"
+        if self.failure is not None:
+            return "failed"
+        return "waiting" if self.phase == "asking" else "running"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the engine has something to do on it now, without waiting for anybody."""
+        return self.status == "running" and self.phase != "working"
+
+    @property
+    def visit(self) -> int:
+        """The number of the current visit of the current state."""
+        return self.visits.get(self.state or "", 0)
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the current visit, the same for each of its attempts."""
+        return f"{self.id}/{self.state}/{self.visit}"
+
+    @property
+    def deadlines(self) -> tuple[Deadline, ...]:
+        """What will fall due."""
+        return tuple(
+            Deadline(request=request.id, due_at=request.due_at)
+            for request in self.requests.values()
+            if request.due_at is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Begin a run."""
+
+    run_id: str
+    input: Json
+    initiator: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decide:
+    """A person settles a request."""
+
+    request_id: str
+    option: str
+    by: str
+    comment: str | None = None
+    answers: Json = None
+    artifact: Json = None
+    has_artifact: bool = False
+    base: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Note in the history that a decision was refused; it moves nothing."""
+
+    by: str
+    option: str
+    code: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """Apply the default of a request that is due."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continue:
+    """Take a run up where it is ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """An attempt has come to its outcome."""
+
+    token: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """The process that made an attempt is gone, or its lease has run out."""
+
+    token: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """An operator takes a failed run up again."""
+
+    by: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """An operator ends a run."""
+
+    by: str | None
+    reason: str | None = None
+
+
+Command: TypeAlias = Decide | Refuse | Expire | Continue | Finish | Crash | Retry | Cancel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a command does to a run: to be committed as a whole, or not at all.
+
+    `before` is None for a new run. `contents` maps hashes to canonical JSON texts. `work` is the attempt that the last
+    entry began, for whoever commits the step; its arguments may hold secrets and are stored nowhere.
+    """
+
+    before: RunRecord | None
+    after: RunRecord
+    entries: tuple[Entry, ...]
+    contents: Mapping[str, str]
+    work: Work | None = None

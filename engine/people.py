@@ -1,0 +1,41 @@
+"""Who may act: names of people, their roles, and the `assign` of a request."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.errors import Invalid
+
+ROLE = "role:"
+MAX_NAME = 256
+
+
+def check_person(name: object, what: str = "a person") -> str:
+    """The name, if it can be one: a text of 1 to 256 characters without control characters and `:`.
+
+    Raises `Invalid`, code `person`.
+    """
+    if not isinstance(name, str):
+        raise Invalid(f"{what} is named by a text, not by {name!r}", code="person")
+    if not name.strip() or len(name) > MAX_NAME:
+        raise Invalid(f"{what} has a name of 1 to {MAX_NAME} characters, not {name[:40]!r}", code="person")
+    if any(character == ":" or unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise Invalid(f"{what} cannot be named {name!r}: control characters and ':' are not allowed", code="person")
+    return name
+
+
+def assigned(assign: Json, option: str) -> Sequence[str]:
+    """Whom a request's `assign` names for *option*; nobody named means anyone."""
+    people: Sequence[str] = assign.get(option, ()) if isinstance(assign, dict) else assign
+    return people
+
+
+def may_act(assign: Json, option: str, person: str, roles: Callable[[str], frozenset[str]]) -> bool:
+    """Whether *person* may choose *option*. Roles are asked for now, not when the request opened."""
+    people = assigned(assign, option)
+    if not people or person in people:
+        return True
+    held = [entry[len(ROLE) :] for entry in people if entry.startswith(ROLE)]
+    return bool(held) and not roles(person).isdisjoint(held)

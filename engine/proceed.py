@@ -1,0 +1,346 @@
+"""What a run does by itself: choose a target, enter a state, open a request, begin an attempt, end.
+
+`proceed` goes on until the run waits for somebody, works, rests as failed, or has ended. An expression that fails on
+the way leaves the run `failed` in its state with everything kept that was there before (spec 2, Values).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from holdpoint.engine import jsonschemas
+from holdpoint.engine.agents import Context, Work
+from holdpoint.engine.canonical import Json, canonical
+from holdpoint.engine.definition import SCHEMAS_BY_NAME, AgentState, EndState, HumanState, Targets
+from holdpoint.engine.draft import Draft
+from holdpoint.engine.errors import Invalid
+from holdpoint.engine.expressions import Expression, Scope, Value, parse_value
+from holdpoint.engine.ids import request_id
+from holdpoint.engine.machine import START, build, choose
+from holdpoint.engine.model import MAX_TRANSITIONS
+from holdpoint.engine.people import check_person
+from holdpoint.engine.times import format_time
+
+CRASH_OPTIONS = ("retry", "done", "fail")
+_RENDERED_IN_FORMS = frozenset({"enum", "const", "default", "minimum", "maximum", "title", "description"})
+_DAY = 86_400.0
+
+
+def proceed(draft: Draft) -> None:
+    """Move the run on as far as it goes without anybody."""
+    while draft.run.failure is None:
+        act = _PHASES.get(draft.run.phase)
+        if act is None:
+            return
+        try:
+            if not act(draft):
+                return
+        except Invalid as error:
+            fail(draft, error.code, _in_state(draft, error.message))
+
+
+def fail(draft: Draft, code: str, message: str, details: Mapping[str, Json] | None = None) -> None:
+    """Leave the run at rest as `failed`, where it stands."""
+    run = draft.run
+    draft.emit(
+        "run.failed",
+        code=code,
+        message=message,
+        state=run.state,
+        attempt=run.attempts or None,
+        details=details or None,
+    )
+
+
+def succeed(draft: Draft, output: Json, *, actor: str | None = None, stderr: str = "") -> None:
+    """Take an agent's output as the result of the state, if it meets the state's schema."""
+    state = draft.state
+    if not isinstance(state, AgentState):
+        raise TypeError(f"state {state.name!r} is no agent")
+    try:
+        sha256 = draft.keep(output, f"output of state {state.name!r}")
+        if state.output is not None:
+            jsonschemas.validate(state.output, output, "output", "agent_output")
+    except Invalid as error:
+        fail_agent(draft, "agent_output", error.message, error.details, stderr)
+        return
+    draft.emit(
+        "agent.succeeded",
+        actor=actor or state.name,
+        actor_kind="agent" if actor is None else "human",
+        state=state.name,
+        output=sha256,
+        stderr=stderr or None,
+    )
+
+
+def fail_agent(
+    draft: Draft,
+    code: str,
+    message: str,
+    details: Mapping[str, Json] | None = None,
+    stderr: str = "",
+    *,
+    is_counted: bool = True,
+) -> None:
+    """Note that an agent has failed for good: on by its error edge, or the run is failed where it stands."""
+    state, run = draft.state, draft.run
+    has_edge = is_counted and "error" in state.on
+    draft.emit(
+        "agent.failed",
+        actor=state.name,
+        actor_kind="agent",
+        state=state.name,
+        attempt=run.attempts,
+        code=code,
+        message=message,
+        details=dict(details) if details else None,
+        stderr=stderr or None,
+        uncounted=None if is_counted else True,
+        edge=has_edge or None,
+    )
+    if not has_edge:
+        fail(draft, code, f"agent of state {state.name!r} failed: {message}", details)
+
+
+def open_crash_request(draft: Draft, reason: str) -> None:
+    """Ask a person what to do with an attempt of which nobody knows whether it took effect."""
+    state, run = draft.state, draft.run
+    _open(
+        draft,
+        kind="crash",
+        message=(
+            f"An attempt of agent {state.name!r} ended without an answer ({reason}); whether it took effect is not "
+            "known. retry: run it again under the same key. done: it took effect, the answers are its output. "
+            "fail: as when all attempts have failed."
+        ),
+        options=list(CRASH_OPTIONS),
+        show=[],
+        attempt={"number": run.attempts + 1, "key": run.key, "arguments": _arguments_without_secrets(draft)},
+    )
+
+
+def _start(draft: Draft) -> bool:
+    return _go(draft, START, draft.definition.initial)
+
+
+def _leave(draft: Draft) -> bool:
+    state, leaving = draft.state, draft.run.leaving
+    if leaving is None:
+        raise RuntimeError("a run that leaves a state knows how")
+    if isinstance(state, AgentState) and leaving.option == "done" and not leaving.is_revised:
+        _revise(draft, state)
+    return _go(draft, leaving.option, state.on[leaving.option])
+
+
+def _go(draft: Draft, option: str, targets: Targets) -> bool:
+    run = draft.run
+    if run.transitions >= MAX_TRANSITIONS:
+        fail(draft, "too_many_transitions", f"the run has made {MAX_TRANSITIONS} transitions, more than any may")
+        return False
+    scope = draft.scope()
+
+    def holds(when: Expression) -> bool:
+        return when.holds(scope)
+
+    to = choose(build(draft.definition), run.state, option, holds)
+    if to is None:
+        conditions = ", ".join(repr(target.when.source) for target in targets if target.when is not None)
+        where = f"state {run.state!r}, option {option!r}" if run.state else "initial"
+        fail(draft, "no_target", f"{where}: no condition holds, of {conditions}")
+        return False
+    if run.state is not None:
+        draft.emit("transition", {"from": run.state, "option": option, "to": to})
+    draft.emit("state.entered", state=to, visit=draft.run.visits.get(to, 0) + 1)
+    return True
+
+
+def _enter(draft: Draft) -> bool:
+    state = draft.state
+    if isinstance(state, EndState):
+        output = state.output.render(draft.scope())
+        kept = None if output is None else draft.keep(output, f"output of state {state.name!r}")
+        draft.emit("run.ended", outcome=state.outcome, output=kept)
+        return False
+    if isinstance(state, HumanState):
+        _open_gate(draft, state)
+        return False
+    if state.value is not None:
+        succeed(draft, state.value.render(draft.scope()))
+        return True
+    if draft.facts.worker:
+        _begin(draft, state)
+    return False
+
+
+def _begin(draft: Draft, state: AgentState) -> None:
+    run, facts = draft.run, draft.facts
+    scope = draft.scope(env=facts.env)
+    arguments = state.arguments.render(scope)
+    if state.python is not None:
+        target: str | tuple[str, ...] = state.python
+    else:
+        target = tuple(_as_text(part) for part in _rendered(state.command, scope))
+    entry = draft.emit("agent.started", state=state.name, attempt=run.attempts + 1)
+    draft.work = Work(
+        kind="python" if state.python is not None else "command",
+        target=target,
+        arguments=arguments,
+        context=Context(
+            key=run.key,
+            run_id=run.id,
+            workflow=run.workflow,
+            state=state.name,
+            visit=run.visit,
+            attempt=entry.data["attempt"],
+        ),
+        project=facts.project,
+        timeout=state.timeout.days * _DAY + state.timeout.seconds,
+        max_bytes=facts.max_bytes,
+    )
+
+
+def _open_gate(draft: Draft, state: HumanState) -> None:
+    run, scope = draft.run, draft.scope()
+    is_spent = run.returns.get(state.name, 0) >= state.max_returns
+    options = [option for option in state.options if not (option == "revise" and is_spent)]
+    form = None if state.form is None else _render_form(state.form, scope)
+    _open(
+        draft,
+        kind=state.type,
+        message=_as_text(state.message.render(scope)),
+        options=options,
+        form=form,
+        show=_shown(draft, state, scope),
+        assign=_render_assign(draft, state, scope) or None,
+        comment=[option for option in options if option in state.comment or option == "revise"] or None,
+        priority=None if state.priority == "normal" else state.priority,
+        due_at=None if state.timeout is None else format_time(state.timeout.after(draft.now, draft.definition.zone)),
+        default=_checked_default(state, form),
+    )
+
+
+def _open(draft: Draft, **data: Json) -> None:
+    run = draft.run
+    draft.emit("request.opened", request=request_id(run.id, run.seq + 1), **data)
+
+
+def _shown(draft: Draft, state: HumanState, scope: Scope) -> list[Json]:
+    if isinstance(state.show, Mapping):
+        return [
+            {"name": label, "value": draft.keep(value.render(scope), f"{label!r} shown in state {state.name!r}")}
+            for label, value in state.show.items()
+        ]
+    shown = []
+    for name in state.show:
+        revision = draft.run.artifacts.get(name)
+        shown.append(
+            {
+                "name": name,
+                "revision": revision.revision if revision else None,
+                "sha256": revision.sha256 if revision else None,
+            }
+        )
+    return shown
+
+
+def _render_assign(draft: Draft, state: HumanState, scope: Scope) -> Json:
+    def people(entries: tuple[str, ...]) -> list[str]:
+        return [_render_person(draft, entry, scope) for entry in entries]
+
+    if isinstance(state.assign, Mapping):
+        return {option: people(entries) for option, entries in state.assign.items()}
+    return people(state.assign)
+
+
+def _render_person(draft: Draft, entry: str, scope: Scope) -> str:
+    template = parse_value(entry)
+    if not template.is_constant:
+        return check_person(template.render(scope), f"assign: {entry!r}")
+    if entry != "initiator":
+        return entry
+    if draft.run.initiator is None:
+        raise Invalid("assign: the run has no initiator", code="person")
+    return draft.run.initiator
+
+
+def _checked_default(state: HumanState, form: Json) -> Json:
+    default = state.default
+    if default is None:
+        return None
+    if default.get("answers") is None:
+        return {"decision": default["decision"]}
+    answers = jsonschemas.fill_defaults(form, default["answers"])
+    jsonschemas.validate(form, answers, "answers of the default", "answers")
+    return {"decision": default["decision"], "answers": answers}
+
+
+def _revise(draft: Draft, state: AgentState) -> None:
+    if state.artifact is None:
+        return
+    output = draft.content(str(draft.run.results[state.name]))
+    if isinstance(state.artifact, str):
+        contents: dict[str, Json] = {state.artifact: output}
+    else:
+        scope = draft.scope(output=output)
+        contents = {name: part.render(scope) for name, part in state.artifact.items()}
+    kept = {name: draft.keep(content, f"artifact {name!r}") for name, content in contents.items()}
+    for name, sha256 in kept.items():
+        latest = draft.run.artifacts.get(name)
+        draft.emit(
+            "artifact.revised",
+            actor=state.name,
+            actor_kind="agent",
+            name=name,
+            revision=latest.revision + 1 if latest else 1,
+            sha256=sha256,
+            parent=latest.revision if latest else None,
+            state=state.name,
+        )
+
+
+def _render_form(schema: Json, scope: Scope) -> Json:
+    if isinstance(schema, list):
+        return [_render_form(item, scope) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    rendered = {}
+    for key, value in schema.items():
+        if key in _RENDERED_IN_FORMS:
+            rendered[key] = parse_value(value).render(scope)
+        elif key in SCHEMAS_BY_NAME and isinstance(value, dict):
+            rendered[key] = {name: _render_form(item, scope) for name, item in value.items()}
+        else:
+            rendered[key] = _render_form(value, scope)
+    return rendered
+
+
+def _rendered(value: Value | None, scope: Scope) -> Json:
+    return None if value is None else value.render(scope)
+
+
+def _arguments_without_secrets(draft: Draft) -> Json:
+    state = draft.state
+    if not isinstance(state, AgentState):
+        return None
+    hidden = {name: f"(env.{name})" for name in draft.facts.env}
+    try:
+        return state.arguments.render(draft.scope(env=hidden))
+    except Invalid:  # they did render when the attempt began; what was there then need not be now
+        return None
+
+
+def _as_text(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else canonical(value)
+
+
+def _in_state(draft: Draft, message: str) -> str:
+    return f"state {draft.run.state!r}: {message}" if draft.run.state else f"initial: {message}"
+
+
+_PHASES: Mapping[str, Callable[[Draft], bool]] = MappingProxyType(
+    {"starting": _start, "entered": _enter, "leaving": _leave}
+)

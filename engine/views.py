@@ -1,0 +1,333 @@
+"""What callers see of a run and of a request: frozen values with the fields of spec 4's JSON.
+
+A view is of one moment: a request that is overdue then reads as settled by its default, though nothing was written
+yet (spec 3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.decide import is_due
+from holdpoint.engine.errors import RunFailed
+from holdpoint.engine.evolve import request_opened
+from holdpoint.engine.model import Entry, RequestRecord, Revision, RunRecord, Status
+from holdpoint.engine.names import Values, decision_result, resolve
+from holdpoint.engine.times import format_time
+
+if TYPE_CHECKING:
+    from holdpoint.engine.ports import RequestRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request as people see it.
+
+    `show` holds `{name, revision, sha256}` for artifacts, with `content` where one request is read alone, and
+    `{name, value}` for values. `due_at` is None where it waits for ever; `decision` is None while it is open.
+    """
+
+    id: str
+    run: str
+    workflow: str
+    state: str
+    kind: str
+    message: str
+    options: tuple[str, ...]
+    form: Json
+    show: tuple[Mapping[str, Json], ...]
+    assign: Json
+    exclude: tuple[str, ...]
+    claimed_by: str | None
+    priority: str
+    status: str
+    votes: tuple[Mapping[str, Json], ...]
+    opened_at: datetime
+    due_at: datetime | None
+    default: Mapping[str, Json] | None
+    decision: Mapping[str, Json] | None
+    comment_for: tuple[str, ...] = ()
+    attempt: Mapping[str, Json] | None = None
+
+    def to_dict(self) -> dict[str, Json]:
+        """The request as `--json` prints it."""
+        members = {name: _plain(getattr(self, name)) for name in self.__slots__}
+        if self.attempt is None:
+            del members["attempt"]
+        return members
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run as people see it. `requests` holds the open ones; `error` is None unless the run is `failed`."""
+
+    id: str
+    workflow: str
+    definition: str
+    status: Status
+    state: str | None
+    outcome: str | None
+    input: Json
+    results: Mapping[str, Json]
+    output: Json
+    artifacts: Mapping[str, Mapping[str, Json]]
+    requests: tuple[Request, ...]
+    initiator: str | None
+    visits: Mapping[str, int]
+    parent: str | None
+    error: Mapping[str, Json] | None
+    started_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    replayed: bool | None = None
+
+    def raise_for_failure(self) -> None:
+        """Raise `RunFailed` if the run is `failed`."""
+        if self.error is not None:
+            raise RunFailed(f"run {self.id} failed: {self.error['message']}", details=self.error)
+
+    def to_dict(self) -> dict[str, Json]:
+        """The run as `--json` prints it."""
+        members = {name: _plain(getattr(self, name)) for name in self.__slots__}
+        members["requests"] = [request.to_dict() for request in self.requests]
+        if self.replayed is None:
+            del members["replayed"]
+        return members
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One revision of an artifact. `parent` is the revision that it was made from."""
+
+    name: str
+    revision: int
+    author: str
+    author_kind: str
+    sha256: str
+    parent: int | None
+    at: datetime
+    content: Json
+
+    def to_dict(self) -> dict[str, Json]:
+        """The revision as `flow artifact --json` prints it."""
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run in a listing: without its input, results, artifacts and requests."""
+
+    id: str
+    workflow: str
+    definition: str
+    status: Status
+    state: str | None
+    outcome: str | None
+    output: Json
+    initiator: str | None
+    visits: Mapping[str, int]
+    parent: str | None
+    error: Mapping[str, Json] | None
+    started_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+
+    def to_dict(self) -> dict[str, Json]:
+        """The run as `flow runs --json` prints it."""
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+
+def run_view(run: RunRecord, values: Values, now: datetime, *, is_replayed: bool | None = None) -> Run:
+    """A run with all it has."""
+    return Run(
+        id=run.id,
+        workflow=run.workflow,
+        definition=run.definition,
+        status=_projected_status(run, now),
+        state=run.state,
+        outcome=run.outcome,
+        input=values.content(run.input),
+        results={state: resolve(ref, values) for state, ref in run.results.items()},
+        output=None if run.output is None else values.content(run.output),
+        artifacts={
+            name: {
+                "revision": revision.revision,
+                "author": revision.author,
+                "author_kind": revision.author_kind,
+                "sha256": revision.sha256,
+                "content": values.content(revision.sha256),
+            }
+            for name, revision in run.artifacts.items()
+        },
+        requests=tuple(
+            open_request_view(request, run, values)
+            for request in run.requests.values()
+            if not is_due(request, run, now)
+        ),
+        initiator=run.initiator,
+        visits=dict(run.visits),
+        parent=None,
+        error=_error(run, values),
+        started_at=run.started_at,
+        updated_at=run.at,
+        ended_at=run.ended_at,
+        replayed=is_replayed,
+    )
+
+
+def summary_view(run: RunRecord, values: Values, now: datetime) -> RunSummary:
+    """A run in a listing."""
+    return RunSummary(
+        id=run.id,
+        workflow=run.workflow,
+        definition=run.definition,
+        status=_projected_status(run, now),
+        state=run.state,
+        outcome=run.outcome,
+        output=None if run.output is None else values.content(run.output),
+        initiator=run.initiator,
+        visits=dict(run.visits),
+        parent=None,
+        error=_error(run, values),
+        started_at=run.started_at,
+        updated_at=run.at,
+        ended_at=run.ended_at,
+    )
+
+
+def artifact_view(revision: Revision, values: Values) -> Artifact:
+    """One revision with its content."""
+    return Artifact(
+        name=revision.name,
+        revision=revision.revision,
+        author=revision.author,
+        author_kind=revision.author_kind,
+        sha256=revision.sha256,
+        parent=revision.parent,
+        at=revision.at,
+        content=values.content(revision.sha256),
+    )
+
+
+def open_request_view(request: RequestRecord, run: RunRecord, values: Values) -> Request:
+    """A request that is open."""
+    return _request_view(request, run, values, status="open", decision=None)
+
+
+def request_view(row: RequestRow, run: RunRecord, values: Values, now: datetime, late: Sequence[Entry] = ()) -> Request:
+    """Any request, with the contents that it shows. *late* are the run's `agent.late` entries."""
+    opened = values.entry(row.opened_seq)
+    request = request_opened(opened, row.state)
+    decision: Mapping[str, Json] | None = None
+    status = row.status
+    if row.settled_seq is not None and status == "decided":
+        decision = decision_dict(values.entry(row.settled_seq), values)
+    elif status == "open" and is_due(request, run, now):
+        status, decision = "decided", _default_decision(request)
+    view = _request_view(request, run, values, status=status, decision=decision, with_contents=True)
+    if view.attempt is None:
+        return view
+    return replace(view, attempt={**view.attempt, "late_output": _late_output(late, row.opened_seq, values)})
+
+
+def decision_dict(entry: Entry, values: Values) -> dict[str, Json]:
+    """The decision that an entry (`request.decided`, `request.expired`) holds."""
+    return {**decision_result(entry, values), "artifacts": dict(entry.data.get("artifacts", {})), "votes": []}
+
+
+def _request_view(
+    request: RequestRecord,
+    run: RunRecord,
+    values: Values,
+    *,
+    status: str,
+    decision: Mapping[str, Json] | None,
+    with_contents: bool = False,
+) -> Request:
+    data = request.data
+    return Request(
+        id=request.id,
+        run=run.id,
+        workflow=run.workflow,
+        state=request.state,
+        kind=request.kind,
+        message=data["message"],
+        options=request.options,
+        form=data.get("form"),
+        show=tuple(_shown(item, values, with_contents) for item in data["show"]),
+        assign=data.get("assign", []),
+        exclude=(),
+        claimed_by=None,
+        priority=request.priority,
+        status=status,
+        votes=(),
+        opened_at=request.opened_at,
+        due_at=request.due_at,
+        default=data.get("default"),
+        decision=decision,
+        comment_for=tuple(data.get("comment", ())),
+        attempt=data.get("attempt"),
+    )
+
+
+def _shown(item: Mapping[str, Json], values: Values, with_contents: bool) -> Mapping[str, Json]:
+    if "value" in item:
+        return {"name": item["name"], "value": values.content(item["value"])}
+    if not with_contents:
+        return item
+    return {**item, "content": None if item["sha256"] is None else values.content(item["sha256"])}
+
+
+def _default_decision(request: RequestRecord) -> dict[str, Json]:
+    default = request.data.get("default") or {"decision": "timeout"}
+    return {
+        "decision": default["decision"],
+        "by": None,
+        "by_kind": "timer",
+        "comment": None,
+        "answers": default.get("answers"),
+        "at": request.data["due_at"],
+        "artifacts": {
+            item["name"]: {"revision": item["revision"], "sha256": item["sha256"]}
+            for item in request.data["show"]
+            if item.get("revision") is not None
+        },
+        "votes": [],
+    }
+
+
+def _late_output(late: Sequence[Entry], opened_seq: int, values: Values) -> Json:
+    """What the crashed attempt still reported; its request opened right after the entry of the crash."""
+    token = values.entry(opened_seq - 1).data.get("token")
+    outputs = [entry.data.get("output") for entry in late if entry.data.get("token") == token]
+    return values.content(outputs[-1]) if outputs and outputs[-1] else None
+
+
+def _projected_status(run: RunRecord, now: datetime) -> Status:
+    is_overdue = any(is_due(request, run, now) for request in run.requests.values())
+    return "running" if is_overdue and run.status == "waiting" else run.status
+
+
+def _error(run: RunRecord, values: Values) -> Mapping[str, Json] | None:
+    if run.failure is None or run.status != "failed":
+        return None
+    data = values.entry(run.failure).data
+    return {
+        "code": data["code"],
+        "message": data["message"],
+        "state": data.get("state"),
+        "attempt": data.get("attempt"),
+        "details": data.get("details", {}),
+    }
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,95 @@
+"""Findings about a document that was read, each at the place of what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.errors import Finding, Severity, did_you_mean
+from holdpoint.schema.nodes import Document, Path, Place
+
+
+class Report:
+    """Collects findings about one document; every check gets one and adds to it."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._findings: dict[Finding, None] = {}  # a dict, to say nothing twice
+        self._error_paths: list[Path] = []
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, in the order of the file."""
+        return tuple(sorted(self._findings, key=lambda found: (found.line, found.column, found.code)))
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything found makes the workflow unusable."""
+        return any(finding.severity == "error" for finding in self._findings)
+
+    def has_errors_below(self, path: Path) -> bool:
+        """Whether an error stands inside of the value at a path."""
+        return any(path == where[: len(path)] for where in self._error_paths)
+
+    def value(self, path: Path, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> None:
+        """Add a finding about the value at a path."""
+        self._add(path, self.document.node(path).place, severity, code, message, fix)
+
+    def key(self, path: Path, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> None:
+        """Add a finding about the key at the end of a path."""
+        self._add(path, self.document.key_place(path), severity, code, message, fix)
+
+    def text(self, path: Path, offset: int, code: str, message: str, fix: str = "") -> None:
+        """Add a finding about one character of the text at a path."""
+        self._add(path, self.document.place_in(path, offset), "error", code, message, fix)
+
+    def _add(self, path: Path, place: Place, severity: Severity, code: str, message: str, fix: str) -> None:
+        finding = Finding(
+            file=self.document.file,
+            line=place.line,
+            column=place.column,
+            severity=severity,
+            code=code,
+            message=message,
+            fix=fix,
+        )
+        self._findings[finding] = None
+        if severity == "error":
+            self._error_paths.append(path)
+
+
+_MAX_SHOWN: Final = 60
+
+
+def shown(value: Json) -> str:
+    """A value for a message, quoted and cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a, b, c`, or `none`."""
+    return ", ".join(words) or "none"
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """What may have been meant and what there is: `did you mean 'x'? known: x, y`."""
+    meant = did_you_mean(word, known)
+    allowed = f"allowed: {listed(known)}"
+    return f"{meant} {allowed}" if meant else allowed
+
+
+def place_name(path: Path) -> str:
+    """What a path leads to, in words: `state 'draft'`, `'timeout' of state 'draft'`, `'on.approve[0]' of …`."""
+    if len(path) >= 2 and path[0] == "states":
+        state = f"state {path[1]!r}"
+        return f"{_dotted(path[2:])!r} of {state}" if len(path) > 2 else state
+    return repr(_dotted(path)) if path else "the workflow"
+
+
+def _dotted(path: Path) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text

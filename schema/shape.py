@@ -1,0 +1,259 @@
+"""The shape of a workflow: what its JSON Schema says, in words that a writer of workflows can use."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from holdpoint.engine.canonical import Json
+from holdpoint.schema.nodes import Path
+from holdpoint.schema.reader import describe_character
+from holdpoint.schema.report import Report, listed, place_name, shown, suggestion
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+# An error of jsonschema: a ValidationError. Its type is `Any` so that importing this module does not import jsonschema.
+Violation: TypeAlias = Any
+
+
+def schema_text() -> str:
+    """The JSON Schema of a workflow, as it ships."""
+    return files("holdpoint.schema").joinpath("workflow.schema.json").read_text(encoding="utf-8")
+
+
+@cache
+def workflow_schema() -> Json:
+    """The JSON Schema of a workflow as a value."""
+    return json.loads(schema_text())
+
+
+@cache
+def _validator() -> Validator:
+    # Here and not above: the import takes 80 ms, and only a check needs it.
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    validator: Validator = extend(Draft202012Validator, {"pattern": _match_whole})(workflow_schema())  # type: ignore[no-untyped-call]
+    return validator
+
+
+def _match_whole(_: object, pattern: str, text: Json, __: object) -> Iterator[Exception]:
+    """The keyword `pattern`: unlike in Python, `$` is not before a last line break."""
+    from jsonschema import ValidationError
+
+    if isinstance(text, str) and (text.endswith("\n") or re.search(pattern, text) is None):
+        yield ValidationError(f"{text!r} does not match {pattern!r}")
+
+
+def check_shape(report: Report) -> Json | None:
+    """Report what does not have the shape of a workflow.
+
+    The result is the value to go on checking, unknown keys left out; None where the shape is too wrong for that.
+    """
+    value = report.document.value
+    unknown: set[Path] = set()
+    is_usable = True
+    for violation in _validator().iter_errors(value):
+        describe = _DESCRIBERS.get(str(violation.validator), _describe_other)
+        describe(report, violation)
+        if violation.validator == "additionalProperties" and not _is_in_a_list(violation):
+            unknown.update((*violation.absolute_path, key) for key in _unknown_keys(violation))
+        else:
+            is_usable = False
+    return _without(value, unknown) if is_usable else None
+
+
+def _is_in_a_list(violation: Violation) -> bool:
+    # A target without its misspelt 'when' would be reported a second time, as one that is always taken.
+    return any(isinstance(step, int) for step in violation.absolute_path)
+
+
+def _without(value: Json, unknown: set[Path]) -> Json:
+    return _pruned(value, (), unknown) if unknown else value
+
+
+def _pruned(value: Json, path: Path, unknown: set[Path]) -> Json:
+    if isinstance(value, dict):
+        return {key: _pruned(item, (*path, key), unknown) for key, item in value.items() if (*path, key) not in unknown}
+    if isinstance(value, list):
+        return [_pruned(item, (*path, index), unknown) for index, item in enumerate(value)]
+    return value
+
+
+def _path(violation: Violation) -> Path:
+    return tuple(violation.absolute_path)
+
+
+def _unknown_keys(violation: Violation) -> Iterator[str]:
+    known = violation.schema.get("properties", {})
+    return (key for key in violation.instance if key not in known)
+
+
+def _describe_unknown_key(report: Report, violation: Violation) -> None:
+    path = _path(violation)
+    known = list(violation.schema["properties"])
+    noun = "option" if path[-1:] == ("on",) else "key"
+    for key in _unknown_keys(violation):
+        report.key((*path, key), "HP101", f"unknown {noun} {key!r}{_where(path)}", _fix_for_unknown_key(key, known))
+
+
+def _where(path: Path) -> str:
+    return f" in {place_name(path)}" if path else ""
+
+
+def _fix_for_unknown_key(key: str, known: list[str]) -> str:
+    users = [
+        kind for kind in _state_types() if "type" in known and key in workflow_schema()["$defs"][kind]["properties"]
+    ]
+    if users:
+        return f"only states of type {listed(users)} have it; allowed: {listed(known)}"
+    return suggestion(key, known)
+
+
+def _state_types() -> list[str]:
+    types: list[str] = workflow_schema()["$defs"]["state"]["properties"]["type"]["enum"]
+    return types
+
+
+def _describe_missing_key(report: Report, violation: Violation) -> None:
+    path = _path(violation)
+    noun = "option" if path[-1:] == ("on",) else "key"
+    for key in violation.validator_value:
+        if key not in violation.instance:
+            allowed = violation.schema.get("properties", {}).get(key, {}).get("enum")
+            fix = f"add '{key}: …'" + (f"; allowed: {listed(allowed)}" if allowed else "")
+            report.value(path, "HP102", f"the {noun} {key!r} is missing{_where(path)}", fix)
+
+
+_TYPE_WORDS: Final = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "empty",
+}
+
+
+def _kind_of(value: Json) -> str:
+    if value is None:
+        return "nothing"
+    kinds: dict[type, str] = {dict: "a mapping", list: "a list", str: "the text"}
+    word = kinds.get(type(value), "")
+    return word if isinstance(value, dict | list) else f"{word} {shown(value)}".strip()
+
+
+_DURATIONS: Final = (("timeout",), ("after",), ("every",), ("for",), ("delay",), ("max_delay",))
+
+
+def _describe_type(report: Report, violation: Violation) -> None:
+    path = _path(violation)
+    wanted = violation.validator_value
+    words = [_TYPE_WORDS[kind] for kind in ([wanted] if isinstance(wanted, str) else wanted)]
+    found = _written(violation.instance)
+    is_quotable = "string" in wanted and isinstance(violation.instance, bool | int | float)
+    fix = f'quote it: "{found}"' if is_quotable else ""
+    if path[-1:] in _DURATIONS and isinstance(violation.instance, int):
+        fix = f"write its unit, such as '{found}s'"
+    message = f"{place_name(path)} must be {' or '.join(words)}, not {_kind_of(violation.instance)}"
+    report.value(path, "HP103", message, fix)
+
+
+def _written(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _describe_enum(report: Report, violation: Violation) -> None:
+    path = _path(violation)
+    allowed = [_written(word) for word in violation.validator_value]
+    message = f"{place_name(path)} cannot be {shown(violation.instance)}"
+    report.value(path, "HP104", message, suggestion(str(violation.instance), allowed))
+
+
+_NAME: Final = "a lower-case letter, then lower-case letters, digits and '_', at most 64 characters"
+_PATTERNS: Final = {
+    "^[a-z][a-z0-9_]{0,63}$": _NAME,
+    "^[a-z][a-z0-9-]{0,63}$": "a lower-case letter, then lower-case letters, digits and '-', at most 64 characters",
+}
+
+
+def _describe_pattern(report: Report, violation: Violation) -> None:
+    path, name = _path(violation), violation.instance
+    rule = _PATTERNS.get(violation.validator_value, "package.module:function")
+    fix = f"write {rule}"
+    if _is_about_key(violation):
+        report.key((*path, name), "HP105", f"{_noun_of_key(path)} {_malformed(name)}", fix)
+    else:
+        report.value(path, "HP105", f"{place_name(path)} {_malformed(name)}", fix)
+
+
+def _malformed(name: str) -> str:
+    """What is wrong with a name; a letter that only looks right is named by its code point."""
+    strange = next((character for character in name if not character.isascii()), None)
+    if strange is None:
+        return f"{shown(name)} is not well formed"
+    return f"{shown(name)} has the character {describe_character(strange)}"
+
+
+def _is_about_key(violation: Violation) -> bool:
+    return "propertyNames" in violation.absolute_schema_path
+
+
+def _noun_of_key(path: Path) -> str:
+    nouns = {"states": "the state name", "on": "the option", "artifact": "the artifact name"}
+    return nouns.get(str(path[-1]), "the name")
+
+
+def _describe_reserved(report: Report, violation: Violation) -> None:
+    path, name = _path(violation), violation.instance
+    reserved = violation.validator_value.get("enum", ())
+    report.key((*path, name), "HP108", f"the state name {name!r} is reserved", f"reserved are: {listed(reserved)}")
+
+
+def _describe_one_of(report: Report, violation: Violation) -> None:
+    path = _path(violation)
+    keys = [branch["required"][0] for branch in violation.validator_value]
+    found = [key for key in keys if key in violation.instance]
+    fix = f"write exactly one of {listed(keys)}"
+    if found:
+        names = " and ".join(repr(key) for key in found)
+        report.key((*path, found[1]), "HP106", f"{place_name(path)} has {names}", fix)
+    else:
+        report.value(path, "HP106", f"{place_name(path)} has none of {listed(keys)}", fix)
+
+
+_BOUNDS: Final = {
+    "minItems": "must have at least {0} item(s)",
+    "minProperties": "must have at least {0} key(s)",
+    "minLength": "must not be empty",
+    "minimum": "must be at least {0}",
+    "uniqueItems": "must not name anything twice",
+}
+
+
+def _describe_bound(report: Report, violation: Violation) -> None:
+    path = _path(violation)
+    rule = _BOUNDS[violation.validator].format(violation.validator_value)
+    report.value(path, "HP107", f"{place_name(path)} {rule}, not {shown(violation.instance)}")
+
+
+def _describe_other(report: Report, violation: Violation) -> None:
+    report.value(_path(violation), "HP103", f"{place_name(_path(violation))}: {violation.message[:200]}")
+
+
+_DESCRIBERS: Final[dict[str, Callable[[Report, Violation], None]]] = {
+    "additionalProperties": _describe_unknown_key,
+    "required": _describe_missing_key,
+    "type": _describe_type,
+    "enum": _describe_enum,
+    "pattern": _describe_pattern,
+    "not": _describe_reserved,
+    "oneOf": _describe_one_of,
+    **dict.fromkeys(_BOUNDS, _describe_bound),
+}

@@ -1,0 +1,113 @@
+"""A workflow of the right shape, as the semantic checks look at it: its states, options, targets and artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from holdpoint.engine.canonical import Json
+from holdpoint.schema.nodes import Path
+from holdpoint.schema.report import Report
+
+State: TypeAlias = Mapping[str, Json]
+
+HUMAN_TYPES: Final = ("approval", "return")
+AVAILABLE_TYPES: Final = ("agent", *HUMAN_TYPES, "end")
+TIMEOUT: Final = "timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """Where an option leads: `path` is that of its targets in the file, each target a state and its condition."""
+
+    option: str
+    path: Path
+    targets: Sequence[tuple[Path, str, str | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What is checked, and where to report it."""
+
+    report: Report
+    value: Mapping[str, Json]
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """The states by name, in the author's order."""
+        states: Mapping[str, State] = self.value["states"]
+        return states
+
+    def of_types(self, *types: str) -> Iterator[tuple[str, State]]:
+        """The states of some types, with their names."""
+        return ((name, state) for name, state in self.states.items() if state["type"] in types)
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The states that leave a result under their own name."""
+        return tuple(name for name, state in self.states.items() if state["type"] != "end")
+
+    @property
+    def artifacts(self) -> Mapping[str, Sequence[str]]:
+        """The names of all artifacts, each with the states that make it."""
+        found: dict[str, list[str]] = {}
+        for name, state in self.of_types("agent"):
+            for artifact in artifacts_of(state):
+                found.setdefault(artifact, []).append(name)
+        return found
+
+    def initial(self) -> Edge:
+        """Where a run begins; without a word, in the first state."""
+        if "initial" in self.value:
+            return _edge("initial", ("initial",), self.value["initial"])
+        first = next(iter(self.states))
+        return Edge(option="initial", path=(), targets=[((), first, None)])
+
+    def on_cancel(self) -> Edge | None:
+        """Where a cancelled run goes to clean up."""
+        return _edge("on_cancel", ("on_cancel",), self.value["on_cancel"]) if "on_cancel" in self.value else None
+
+    def edges(self, name: str) -> Iterator[Edge]:
+        """Where a state's options lead, `next` first."""
+        state, path = self.states[name], ("states", name)
+        if "next" in state:
+            yield _edge(next_option(state), (*path, "next"), state["next"])
+        for option, target in state.get("on", {}).items():
+            yield _edge(option, (*path, "on", option), target)
+
+    def all_edges(self) -> Iterator[Edge]:
+        """Every edge of the workflow, its beginning and its cleaning up too."""
+        yield self.initial()
+        cancel = self.on_cancel()
+        if cancel is not None:
+            yield cancel
+        for name in self.states:
+            yield from self.edges(name)
+
+
+def next_option(state: State) -> str:
+    """The option that `next` is short for."""
+    if state["type"] == "form":
+        return "submit"
+    return "received" if "signal" in state else "done"
+
+
+def options_for_people(state: State) -> tuple[str, ...]:
+    """What a person may choose; the timeout's edge is nobody's choice."""
+    return tuple(option for option in state.get("on", {}) if option != TIMEOUT)
+
+
+def artifacts_of(state: State) -> tuple[str, ...]:
+    """The artifacts that an agent's output becomes."""
+    artifact = state.get("artifact")
+    if artifact is None:
+        return ()
+    return (artifact,) if isinstance(artifact, str) else tuple(artifact)
+
+
+def _edge(option: str, path: Path, target: Json) -> Edge:
+    if isinstance(target, str):
+        return Edge(option=option, path=path, targets=[(path, target, None)])
+    targets = [((*path, index, "to"), item["to"], item.get("when")) for index, item in enumerate(target)]
+    return Edge(option=option, path=path, targets=targets)

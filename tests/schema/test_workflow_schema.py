@@ -1,0 +1,121 @@
+"""Tests of the JSON Schema of workflows: valid, complete, and with a description of every key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from holdpoint.schema import schema_text
+from holdpoint.schema.reader import read
+
+SCHEMA = json.loads(schema_text())
+
+
+def schemas(part: Any, path: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema inside of a schema; conditions, which describe nothing, are left out."""
+    if not isinstance(part, dict):
+        return
+    yield path, part
+    for key in ("properties", "$defs"):
+        for name, item in part.get(key, {}).items():
+            yield from schemas(item, f"{path}/{key}/{name}")
+    for key in ("items", "additionalProperties", "then"):
+        yield from schemas(part.get(key), f"{path}/{key}")
+    for index, item in enumerate(part.get("allOf", ())):
+        yield from schemas(item, f"{path}/allOf/{index}")
+
+
+def test_schema_is_valid() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_schema_says_what_it_is() -> None:
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert SCHEMA["$id"]
+    assert SCHEMA["title"]
+
+
+def test_every_key_has_a_description() -> None:
+    keys = [
+        (f"{path}/{kind}/{name}", key)
+        for path, schema in schemas(SCHEMA)
+        for kind in ("properties", "$defs")
+        for name, key in schema.get(kind, {}).items()
+    ]
+
+    assert len(keys) > 150
+    assert [path for path, key in keys if not key.get("description", "").endswith((".", "?"))] == []
+
+
+def test_every_example_is_valid() -> None:
+    resolved = {path: schema for path, schema in schemas(SCHEMA) if "examples" in schema}
+
+    assert resolved
+    for path, schema in resolved.items():
+        validator = Draft202012Validator({**schema, "$defs": SCHEMA["$defs"]})
+        for example in schema["examples"]:
+            assert [f"{path}: {error.message}" for error in validator.iter_errors(example)] == []
+
+
+def test_the_whole_language_is_described(full_expense: str) -> None:
+    document, _ = read(full_expense, "w.yaml")
+
+    assert document is not None
+    assert list(Draft202012Validator(SCHEMA).iter_errors(document.value)) == []
+
+
+APPROVE = {"assign": ["role:x"], "timeout": "1d", "default": "reject", "escalate": [{"after": "1h", "notify": ["x"]}]}
+
+
+STATES = {
+    "http": {"type": "agent", "http": {"method": "POST", "url": "u", "headers": {"a": "b"}, "body": [1]}},
+    "llm": {
+        "type": "agent",
+        "llm": {
+            "model": "a:b",
+            "system": "s",
+            "prompt": "p",
+            "settings": {"temperature": 0},
+            "tools": [{"python": "tools:search"}, {"python": "tools:send", "approve": APPROVE}],
+        },
+        "output": {"type": "object"},
+        "retry": {"attempts": 3, "delay": "2s", "factor": 2, "max_delay": "5m", "on": ["timeout"]},
+        "unattended": "allowed",
+        "after_crash": {"ask": APPROVE},
+        "isolate": True,
+        "queue": "slow",
+        "next": "x",
+    },
+    "form": {"type": "form", "form": {"type": "object"}, "next": "x", "timeout": "2 business days"},
+    "wait for": {"type": "wait", "for": "2d", "next": "x"},
+    "wait until": {"type": "wait", "until": "{{ input.when }}", "next": "x"},
+    "signal": {"type": "wait", "signal": "paid", "on": {"received": "x", "timeout": "y"}, "timeout": "1d"},
+    "signals": {"type": "wait", "signal": ["a", "b"], "on": {"a": "x", "b": "y", "timeout": "z"}},
+    "each": {"type": "call", "workflow": "w", "with": {}, "each": "{{ input.x }}", "join": 2, "next": "x"},
+    "branches": {
+        "type": "call",
+        "branches": {"hr": {"workflow": "w", "with": {}}},
+        "join": "any",
+        "on": {"done": "x", "error": "y"},
+    },
+    "approval": {
+        "type": "approval",
+        "on": {"approve": "x"},
+        "quorum": {"approve": [{"role:legal": 1, "role:finance": 2}, 3]},
+        "forms": {"approve": {"type": "object"}},
+        "escalate": [{"after": "1d", "every": "1d", "remind": True}],
+        "calendar": "bank",
+        "exclude": ["authors"],
+    },
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_state_of_the_specification_is_described(name: str) -> None:
+    value = {"workflow": "w", "calendar": "bank", "on_cancel": [{"to": "s"}], "states": {"s": STATES[name]}}
+
+    assert [error.message for error in Draft202012Validator(SCHEMA).iter_errors(value)] == []
