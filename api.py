@@ -27,7 +27,7 @@ from holdpoint.engine.errors import (
 )
 from holdpoint.engine.evolve import revision_made
 from holdpoint.engine.ids import new_run_id
-from holdpoint.engine.loop import Loop, Terms
+from holdpoint.engine.loop import Loop, Standing, Terms
 from holdpoint.engine.model import Cancel, Decide, Entry, Retry, RunRecord, Start
 from holdpoint.engine.people import may_act
 from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
@@ -152,8 +152,7 @@ class Engine:
             if known is None:
                 raise StoreError("a key was taken and is gone again; try again", code="busy") from None
             return known
-        self._loop.advance(step)
-        return self.get_run(command.run_id)
+        return self._view(self._loop.advance(step))
 
     def decide(
         self,
@@ -187,8 +186,8 @@ class Engine:
             base=base,
         )
         settled = take(self._loop, run_id, request_id, wish, at=at, key=key, is_worker=advance)
-        self._loop.advance(settled.step)
-        return self._run(run_id, is_replayed=settled.is_replayed)
+        standing = self._loop.read(run_id) if settled.step is None else self._loop.advance(settled.step)
+        return self._view(standing, is_replayed=settled.is_replayed)
 
     def signal(self, run_id: str, name: str, data: Json = None, *, key: str | None = None) -> Run:
         """Send a run an event from outside. In this version no workflow can wait for one, so it is refused."""
@@ -199,10 +198,9 @@ class Engine:
 
     def advance(self, run_id: str) -> Run:
         """Apply what is due on a run, take it up where it is ready, and go on until it waits, rests or ends."""
-        run_id = self._run_id(run_id)
-        if self._loop.settle(run_id).is_ready:
-            self._loop.advance(self._loop.take_up(run_id))
-        return self.get_run(run_id)
+        standing = self._loop.settle(self._run_id(run_id))
+        step = self._loop.take_up(standing) if standing.run.is_ready else None
+        return self._view(standing if step is None else self._loop.advance(step))
 
     def tick(self, limit: int | None = None) -> dict[str, int]:
         """One pass over what is due, crashed or ready: at most *limit* things. The counts, by kind."""
@@ -218,7 +216,7 @@ class Engine:
 
     def get_run(self, run_id: str) -> Run:
         """A run, by its id or a unique beginning of it. Raises `NotFound`."""
-        return self._run(self._run_id(run_id))
+        return self._view(self._loop.read(self._run_id(run_id)))
 
     def get_request(self, request_id: str) -> Request:
         """A request with the contents that it shows, by its id or a unique beginning of it. Raises `NotFound`."""
@@ -326,8 +324,8 @@ class Engine:
     def retry(self, run_id: str, *, by: str | None = None, reason: str | None = None, advance: bool = True) -> Run:
         """Take a failed run up again where it stands. Raises `Conflict` where it is not failed."""
         run_id = self._run_id(run_id)
-        self._loop.advance(self._loop.apply(run_id, Retry(by=by, reason=reason), is_worker=advance))
-        return self.get_run(run_id)
+        step = self._loop.apply(run_id, Retry(by=by, reason=reason), is_worker=advance)
+        return self.get_run(run_id) if step is None else self._view(self._loop.advance(step))
 
     def cancel(self, run_id: str, *, reason: str | None = None, by: str | None = None) -> Run:
         """End a run at once: its requests are void, its agent's lease is revoked. Raises `Conflict` if it has ended."""
@@ -345,9 +343,8 @@ class Engine:
         run = self._store.run(self._run_id(source))
         return draw(self._loop.definition(run), format, run=run, history=self._store.history(run.id))
 
-    def _run(self, run_id: str, *, is_replayed: bool | None = None) -> Run:
-        run = self._store.run(run_id)
-        return run_view(run, self._store.values(run_id), self._loop.now(), is_replayed=is_replayed)
+    def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
+        return run_view(standing.run, standing.values, self._loop.now(), is_replayed=is_replayed)
 
     def _summary(self, run: RunRecord, now: datetime) -> RunSummary:
         if run.status == "waiting":

@@ -75,11 +75,12 @@ class _Desk:
         for _ in range(_TRIES):
             if self._is_repetition():
                 return Settled(run_id=self._run_id, step=None)
-            request_id = self._open_request(self._loop.settle(self._run_id))
+            standing = self._loop.settle(self._run_id)
+            request_id = self._open_request(standing.run)
             key = self._new_key(request_id)
             wish = replace(self._wish, request_id=request_id)
             try:
-                step = self._loop.apply(self._run_id, wish, key=key, is_worker=is_worker)
+                step = self._loop.apply(self._run_id, wish, key=key, is_worker=is_worker, known=standing)
             except KeyTaken:
                 continue  # the same key came in at the same moment: look again what it stands for
             except Conflict as error:

@@ -14,8 +14,8 @@ from holdpoint.engine.definition import AnyState, Definition
 from holdpoint.engine.evolve import begin, evolve
 from holdpoint.engine.expressions import Scope
 from holdpoint.engine.history import seal
-from holdpoint.engine.model import NO_HASH, ActorKind, Entry, RunRecord, Step
-from holdpoint.engine.names import Names, Values
+from holdpoint.engine.model import NO_HASH, ActorKind, Entry, RunRecord, Step, Values
+from holdpoint.engine.names import Names
 from holdpoint.engine.times import format_time
 
 MAX_VALUE_BYTES = 1024 * 1024
@@ -127,6 +127,9 @@ class Draft:
         """The content of an earlier revision."""
         return self.facts.values.revision(name, revision)
 
+    def learn(self, step: Step) -> None:
+        """Nothing: a draft knows what it makes."""
+
     def scope(self, **extra: Json) -> Scope:
         """What expressions see now."""
         names = Names(self.definition, self.run, format_time(self.now), self, extra)
@@ -139,5 +142,6 @@ class Draft:
             after=self.run,
             entries=tuple(self._entries),
             contents=self._contents,
+            values=self.facts.values,
             work=self.work,
         )

@@ -98,10 +98,10 @@ def _parts(text: str) -> tuple[int, ...] | None:
 
 
 def _not_a_text(value: object) -> Invalid:
+    if type(value) is int and 0 < value < 10**12:
+        return _invalid(f"{value} is a number, not a duration; write its unit, e.g. '{value}s'")
     if type(value) in (int, float):
-        example = f"{value}s" if type(value) is int and value > 0 else "90s"
-        shown = repr(value) if len(repr(value)) <= 40 else "a number"
-        return _invalid(f"{shown} is a number, not a duration; write its unit, e.g. '{example}'")
+        return _invalid(f"a number is not a duration; {_ALLOWED}")
     return _invalid(f"a duration is a text; {_ALLOWED}")
 
 
@@ -125,8 +125,10 @@ def _why(text: str) -> str:
     lower = plain.lower()
     if "business" in lower or "working" in lower:
         return "business days and hours are not available in this version; write e.g. 2d or 48h"
-    if re.search(r"-\s*p?\d", lower):
+    if re.search(r"(?:^|[pt])\s*-", lower):
         return f"it is negative; {_ALLOWED}"
+    if plain != text and _parts(plain):
+        return "there is white space around it" + _meant(plain)
     for explain in (_why_iso, _why_fraction, _why_clock, _why_units):
         if found := explain(plain):
             return found
@@ -147,7 +149,9 @@ def _why_iso(text: str) -> str:
         )
     for unit, name in (("D", "days"), ("W", "weeks")):
         if unit in time:
-            return f"{name} stand before the T" + _meant(f"P{date}{''.join(re.findall(r'[0-9]+' + unit, time))}")
+            before = "".join(re.findall(rf"\d+{unit}", time))
+            after = re.sub(rf"\d+{unit}", "", time)
+            return f"{name} stand before the T" + _meant(f"P{date}{before}" + (f"T{after}" if after else ""))
     if not time and re.search(r"[HS]", date):
         return "hours and seconds stand after the T" + _meant(re.sub(r"((?:\d+[HMS])+)$", r"T\1", upper))
     if "W" in date and (len(re.findall(r"\d+", upper)) > 1):
@@ -180,7 +184,7 @@ def _why_clock(text: str) -> str:
 
 def _why_units(text: str) -> str:
     if text.isdigit():
-        return f"it has no unit; did you mean '{text}s'?"
+        return f"it has no unit; write one, e.g. '{text}s'"
     if re.fullmatch(r"\d+M", text):
         return f"months are not available; did you mean '{text.lower()}', minutes?"
     if not re.match(r"\d", text):

@@ -26,10 +26,11 @@ def seal(
     prev: str,
 ) -> Entry:
     """An entry with its hash: the SHA-256 of the canonical JSON of `Entry.to_dict` without `hash`."""
+    written = canonical(data)
     # The members stand in the order of their names, so this is the canonical form without encoding the data twice.
     text = (
         f'{{"actor":{"null" if actor is None else _quote(actor)},"actor_kind":"{actor_kind}","at":"{format_time(at)}",'
-        f'"data":{canonical(data)},"kind":"{kind}","prev":"{prev}","run":"{run}","seq":{seq}}}'
+        f'"data":{written},"kind":"{kind}","prev":"{prev}","run":"{run}","seq":{seq}}}'
     )
     return Entry(
         run=run,
@@ -39,6 +40,7 @@ def seal(
         actor=actor,
         actor_kind=actor_kind,
         data=data,
+        text=written,
         prev=prev,
         hash=sha256(text.encode()).hexdigest(),
     )

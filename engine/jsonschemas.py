@@ -17,7 +17,6 @@ from itertools import islice
 from threading import Lock, local
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from holdpoint.engine.canonical import MAX_DEPTH, Json, canonical
 from holdpoint.engine.errors import Invalid, did_you_mean
@@ -44,6 +43,9 @@ MAX_PATTERN = 1_000
 
 MAX_PATTERN_SIZE = 20_000
 """… and this many once its fixed repetitions, `(ab){100}`, are written out, as the engine does."""
+
+MAX_REFERENCES = 2 * MAX_DEPTH
+"""As many references may be followed inside each other: a schema may refer to itself, a value has an end."""
 
 _SHOWN = 60
 _CACHED = 256
@@ -74,7 +76,7 @@ def errors(schema: Json, value: Json, what: str) -> tuple[str, ...]:
     At most `MAX_ERRORS` messages. Raises as `validator` does, and where the schema refers to itself without end.
     """
     checker = validator(schema)
-    _patterns.left = PATTERNS_SECONDS
+    _limits.seconds, _limits.references = PATTERNS_SECONDS, 0
     try:
         return tuple(
             f"{_place(what, error)}: {_message(error)}" for error in islice(checker.iter_errors(value), MAX_ERRORS)
@@ -125,7 +127,7 @@ def _schema_errors(schema: Json) -> tuple[str, ...]:
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
-    _patterns.left = PATTERNS_SECONDS
+    _limits.seconds, _limits.references = PATTERNS_SECONDS, 0
     meta = _validator_class()(Draft202012Validator.META_SCHEMA, format_checker=_pattern_checker(), registry=Registry())
     try:
         found = islice(meta.iter_errors(schema), MAX_ERRORS)
@@ -168,6 +170,8 @@ def _validator_class() -> Any:
     own = extend(
         Draft202012Validator,
         {
+            "$dynamicRef": _reference,
+            "$ref": _reference,
             "additionalProperties": _additional_properties,
             "anyOf": _any_of,
             "multipleOf": _multiple_of,
@@ -194,6 +198,10 @@ def _evolve(self: Any, **changes: Any) -> Any:
     )
 
 
+_limits = local()
+"""Of the check that a thread is at: the `seconds` that patterns may still take, the `references` that it is inside."""
+
+
 # --- keywords that are ours -------------------------------------------------------------------------------------------
 
 _Errors = Iterator[Any]
@@ -203,6 +211,18 @@ def _error(message: str, **facts: Any) -> Any:
     from jsonschema import ValidationError
 
     return ValidationError(message, **facts)
+
+
+def _reference(validator: Any, reference: str, instance: Json, schema: Json) -> _Errors:
+    # Well before Python's own limit: the library's native parts do not take that well.
+    depth = getattr(_limits, "references", 0)
+    if depth >= MAX_REFERENCES:
+        raise RecursionError
+    _limits.references = depth + 1
+    try:
+        yield from validator._validate_reference(ref=reference, instance=instance)
+    finally:
+        _limits.references -= 1
 
 
 def _pattern(validator: Any, pattern: str, instance: Json, schema: Json) -> _Errors:
@@ -361,12 +381,9 @@ class _TooSlow(Exception):
     pass
 
 
-_patterns = local()
-
-
 def _matches(pattern: str, text: str) -> bool:
     """Whether a pattern is found in a text; raises `_TooSlow` when that cannot be told in time."""
-    left: float = getattr(_patterns, "left", PATTERN_SECONDS)
+    left: float = getattr(_limits, "seconds", PATTERN_SECONDS)
     begun = monotonic()
     try:
         if left <= 0:
@@ -375,7 +392,7 @@ def _matches(pattern: str, text: str) -> bool:
     except TimeoutError:
         raise _TooSlow(f"the pattern took too long: '{_short(pattern)}'") from None
     finally:
-        _patterns.left = left - (monotonic() - begun)
+        _limits.seconds = left - (monotonic() - begun)
 
 
 @lru_cache(maxsize=_CACHED)
@@ -396,7 +413,7 @@ def _compiled(pattern: str) -> Any:
         raise ValueError("is nested too deep") from None
 
 
-_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|.", re.DOTALL)
+_TOKEN = r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|."
 
 
 def _translated(pattern: str) -> tuple[str, int]:
@@ -404,7 +421,7 @@ def _translated(pattern: str) -> tuple[str, int]:
     pieces: list[str] = []
     sizes = [0]  # of the groups that are open
     last = 0  # the size of what a repetition would repeat
-    for token in _TOKEN.finditer(pattern):
+    for token in re.finditer(_TOKEN, pattern):
         text = token[0]
         pieces.append(r"\Z" if text == "$" else text)
         if text == "(":
@@ -461,8 +478,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _fits(pattern: str) -> Callable[[str], bool]:
-    compiled = re.compile(pattern)
-    return lambda text: compiled.fullmatch(text) is not None
+    return lambda text: re.fullmatch(pattern, text) is not None
 
 
 # Our own checks, none of which needs a package: the library's depend on what happens to be installed.
@@ -538,9 +554,13 @@ def _compares(words: str) -> Callable[[str, Any], str]:
 
 def _counts(few: str, unit: str) -> Callable[[str, Any], str]:
     return lambda found, error: (
-        f"{found} has {len(error.instance)} {unit}; {few} {_show(error.validator_value)}"
+        f"{found} has {_count(len(error.instance), unit)}; {few} {_show(error.validator_value)}"
         + (" are allowed" if few == "at most" else " are needed")
     )
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _say_type(found: str, error: Any) -> str:
@@ -564,9 +584,9 @@ def _say_format(found: str, error: Any) -> str:
 def _say_alternatives(found: str, error: Any) -> str:
     if not error.context:
         return f"{found} {error.message}"
-    from jsonschema.exceptions import best_match
+    from jsonschema.exceptions import relevance
 
-    nearest = best_match([error])
+    nearest = min(error.context, key=relevance)
     place = _place("", nearest).removeprefix(_place("", error)).lstrip(".")
     return f"{found} {error.message}; nearest: {f'{place}: ' if place else ''}{_message(nearest)}"
 
@@ -589,14 +609,14 @@ _MESSAGES: dict[str | None, Callable[[str, Any], str]] = {
     "exclusiveMaximum": _compares("is greater than or equal to the maximum of"),
     "exclusiveMinimum": _compares("is less than or equal to the minimum of"),
     "format": _say_format,
-    "items": lambda found, error: f"{found} has {len(error.instance)} items; more than are allowed",
-    "maxItems": _counts("at most", "items"),
-    "maxLength": _counts("at most", "characters"),
-    "maxProperties": _counts("at most", "keys"),
+    "items": lambda found, error: f"{found} has more items than are allowed",
+    "maxItems": _counts("at most", "item"),
+    "maxLength": _counts("at most", "character"),
+    "maxProperties": _counts("at most", "key"),
     "maximum": _compares("is greater than the maximum of"),
-    "minItems": _counts("at least", "items"),
-    "minLength": _counts("at least", "characters"),
-    "minProperties": _counts("at least", "keys"),
+    "minItems": _counts("at least", "item"),
+    "minLength": _counts("at least", "character"),
+    "minProperties": _counts("at least", "key"),
     "minimum": _compares("is less than the minimum of"),
     "multipleOf": _compares("is not a multiple of"),
     "not": lambda found, error: f"{found} is what is not allowed here",
@@ -623,7 +643,8 @@ def _show(value: Json) -> str:
         text = json.dumps(value, ensure_ascii=False) if len(value) <= 5 else ""
         if text and len(text) <= _SHOWN:
             return _short(text)
-        return f"a list of {len(value)} items" if isinstance(value, list) else f"an object of {len(value)} keys"
+        what, unit = ("a list", "item") if isinstance(value, list) else ("an object", "key")
+        return f"{what} of {_count(len(value), unit)}"
     return json.dumps(value)
 
 
@@ -666,6 +687,8 @@ class _Filler:
         """What a local reference leads to, or None."""
         if not isinstance(reference, str) or not reference.startswith("#"):
             return None
+        from urllib.parse import unquote
+
         place = self._root
         for step in unquote(reference[1:]).split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
@@ -690,7 +713,7 @@ class _Filler:
         first = schema.get("prefixItems", [])
         for index, subschema in enumerate(first[: len(value)]):
             self.fill(subschema, value[index], depth + 1)
-        if isinstance(schema.get("items"), dict):
+        if isinstance(schema.get("item"), dict):
             for item in value[len(first) :]:
                 self.fill(schema["items"], item, depth + 1)
 

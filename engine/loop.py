@@ -31,6 +31,7 @@ from holdpoint.engine.model import (
     RunRecord,
     Start,
     Step,
+    Values,
 )
 from holdpoint.engine.ports import Key, Lease, Moved, Store
 
@@ -48,6 +49,14 @@ class Terms:
     registry: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     lease: timedelta = timedelta(seconds=30)
     max_bytes: int = MAX_VALUE_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A run as it was at one moment, with what its record refers to."""
+
+    run: RunRecord
+    values: Values
 
 
 class Loop:
@@ -83,9 +92,10 @@ class Loop:
     def start(self, definition: Definition, command: Start, *, key: Key | None, is_worker: bool) -> Step:
         """Commit the first step of a run. Raises `KeyTaken` where the key is another run's."""
         self.remember(definition)
-        facts = self._facts(command.run_id, is_worker=is_worker)
+        facts = self._facts(self.store.values(command.run_id), is_worker=is_worker)
         step = start(definition, command, facts)
         self.store.commit(step, definition=definition, lease=self._lease_for(step), key=key)
+        step.values.learn(step)
         return step
 
     def apply(
@@ -96,14 +106,18 @@ class Loop:
         is_worker: bool = False,
         key: Key | None = None,
         lapsed: Lease | None = None,
+        known: Standing | None = None,
     ) -> Step | None:
         """Decide *command* on the run as it is, and commit. None where there was nothing to do.
 
-        Raises what `decide` refuses with, and `Moved` only where a *lapsed* lease is no longer as it was read.
+        *known* is the run as it was read or left a moment ago: it saves a look, and is not believed where the run has
+        moved since. Raises what `decide` refuses with, and `Moved` only where a *lapsed* lease has changed.
         """
         for _ in range(_TRIES):
-            run = self.store.run(run_id)
-            step = decide(self.definition(run), run, command, self._facts(run_id, is_worker=is_worker))
+            standing = known or self.read(run_id)
+            known = None
+            facts = self._facts(standing.values, is_worker=is_worker)
+            step = decide(self.definition(standing.run), standing.run, command, facts)
             if step is None:
                 return None
             try:
@@ -112,35 +126,44 @@ class Loop:
                 if lapsed is not None:
                     raise
                 continue
+            step.values.learn(step)
             return step
         raise StoreError(f"run {run_id} moved {_TRIES} times while one command was tried; try again", code="busy")
 
-    def settle(self, run_id: str) -> RunRecord:
+    def read(self, run_id: str) -> Standing:
+        """The run as it stands. Raises `NotFound`."""
+        return Standing(run=self.store.run(run_id), values=self.store.values(run_id))
+
+    def settle(self, run_id: str) -> Standing:
         """Apply what is due until nothing is, and return the run as it then stands."""
         while True:
-            run = self.store.run(run_id)
+            standing = self.read(run_id)
+            run = standing.run
             due = next((request for request in run.requests.values() if is_due(request, run, self.now())), None)
             if due is None:
-                return run
-            self.apply(run_id, Expire(request_id=due.id))
+                return standing
+            self.apply(run_id, Expire(request_id=due.id), known=standing)
 
-    def advance(self, step: Step | None) -> None:
+    def advance(self, step: Step) -> Standing:
         """Run the attempt that a step has begun, and those that follow, until the run waits, rests or ends."""
-        while step is not None and step.work is not None:
+        while step.work is not None:
             attempt = step.after.attempt
             if attempt is None:
                 raise RuntimeError("work without an attempt")
             run_id, token = step.after.id, attempt.token
             with self._heart.beating(run_id, token) as lost:
                 outcome = agents.run(step.work, registry=self.terms.registry, stop=lost)
-            step = self.apply(run_id, Finish(token=token, outcome=outcome), is_worker=True)
+            finish = Finish(token=token, outcome=outcome)
+            known = Standing(run=step.after, values=step.values)
+            finished = self.apply(run_id, finish, is_worker=True, known=known)
+            if finished is None:
+                raise RuntimeError("an outcome is always noted")
+            step = finished
+        return Standing(run=step.after, values=step.values)
 
-    def take_up(self, run_id: str) -> Step | None:
+    def take_up(self, standing: Standing) -> Step | None:
         """Take up a run that is ready, as the one that works on it. The attempt it begins is still to be run."""
-        run = self.store.run(run_id)
-        if run.phase == "working" and run.attempt is not None:
-            return self.apply(run_id, Crash(token=run.attempt.token, reason="its lease is missing"), is_worker=True)
-        return self.apply(run_id, Continue(), is_worker=True)
+        return self.apply(standing.run.id, Continue(), is_worker=True, known=standing)
 
     def recover(self, lease: Lease) -> Step | None:
         """Take over from a process that is gone or has let its lease run out; None where it has not."""
@@ -181,10 +204,10 @@ class Loop:
             self._pid, self._owner = os.getpid(), owner()
         return self._owner
 
-    def _facts(self, run_id: str, *, is_worker: bool) -> Facts:
+    def _facts(self, values: Values, *, is_worker: bool) -> Facts:
         return Facts(
             now=self.now(),
-            values=self.store.values(run_id),
+            values=values,
             roles=self.terms.roles,
             worker=is_worker,
             max_bytes=self.terms.max_bytes,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from holdpoint.engine.agents import Outcome, Work
 from holdpoint.engine.canonical import Json
@@ -38,7 +38,10 @@ NO_HASH = "0" * 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One entry of a run's history. `hash` covers all the other fields; `prev` is the entry's before, or 64 zeros."""
+    """One entry of a run's history. `text` is the canonical JSON of `data`.
+
+    `hash` covers all the other fields; `prev` is the hash of the entry before, or 64 zeros.
+    """
 
     run: str
     seq: int
@@ -47,6 +50,7 @@ class Entry:
     actor: str | None
     actor_kind: ActorKind
     data: Mapping[str, Json]
+    text: str
     prev: str
     hash: str
 
@@ -289,11 +293,33 @@ class Step:
     """What a command does to a run: to be committed as a whole, or not at all.
 
     `before` is None for a new run. `contents` maps hashes to canonical JSON texts. `work` is the attempt that the last
-    entry began, for whoever commits the step; its arguments may hold secrets and are stored nowhere.
+    entry began, for whoever commits the step; its arguments may hold secrets and are stored nowhere. `values` is what
+    the run's references mean, as they were given to the decision.
     """
 
     before: RunRecord | None
     after: RunRecord
     entries: tuple[Entry, ...]
     contents: Mapping[str, str]
+    values: Values
     work: Work | None = None
+
+
+class Values(Protocol):
+    """What a run's record refers to. Contents and entries never change: looking one up is as good as having it."""
+
+    def content(self, sha256: str) -> Json:
+        """The value with this hash."""
+        ...
+
+    def entry(self, seq: int) -> Entry:
+        """The run's entry with this number."""
+        ...
+
+    def revision(self, name: str, revision: int) -> Json:
+        """The content of one revision of an artifact."""
+        ...
+
+    def learn(self, step: Step) -> None:
+        """Take note of what a committed step has made, so that it need not be looked up."""
+        ...

@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.model import Entry, Ref, RunRecord
+from holdpoint.engine.model import Entry, Ref, RunRecord, Values
 from holdpoint.engine.times import format_time
-
-
-class Values(Protocol):
-    """What a record refers to. Contents and entries never change, so looking one up is as good as having it."""
-
-    def content(self, sha256: str) -> Json:
-        """The value with this hash."""
-        ...
-
-    def entry(self, seq: int) -> Entry:
-        """The run's entry with this number."""
-        ...
-
-    def revision(self, name: str, revision: int) -> Json:
-        """The content of one revision of an artifact."""
-        ...
 
 
 def decision_result(entry: Entry, values: Values) -> dict[str, Json]:

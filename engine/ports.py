@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.model import Deadline, Entry, RequestRecord, RunRecord, Step
-from holdpoint.engine.names import Values
+from holdpoint.engine.model import Deadline, Entry, RequestRecord, RunRecord, Step, Values
 
 
 class Moved(Exception):

@@ -15,8 +15,8 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.decide import is_due
 from holdpoint.engine.errors import RunFailed
 from holdpoint.engine.evolve import request_opened
-from holdpoint.engine.model import Entry, RequestRecord, Revision, RunRecord, Status
-from holdpoint.engine.names import Values, decision_result, resolve
+from holdpoint.engine.model import Entry, RequestRecord, Revision, RunRecord, Status, Values
+from holdpoint.engine.names import decision_result, resolve
 from holdpoint.engine.times import format_time
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Request:
     due_at: datetime | None
     default: Mapping[str, Json] | None
     decision: Mapping[str, Json] | None
-    comment_for: tuple[str, ...] = ()
+    needs_comment: tuple[str, ...] = ()
     attempt: Mapping[str, Json] | None = None
 
     def to_dict(self) -> dict[str, Json]:
@@ -269,7 +269,7 @@ def _request_view(
         due_at=request.due_at,
         default=data.get("default"),
         decision=decision,
-        comment_for=tuple(data.get("comment", ())),
+        needs_comment=tuple(data.get("comment", ())),
         attempt=data.get("attempt"),
     )
 

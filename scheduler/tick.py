@@ -68,7 +68,7 @@ class _Pass:
             if not batch:
                 return
             for run_id in batch:
-                self._work("advanced", run_id, lambda run_id=run_id: self._loop.take_up(run_id))  # type: ignore[misc]
+                self._work("advanced", run_id, lambda run_id=run_id: self._loop.take_up(self._loop.read(run_id)))  # type: ignore[misc]
             after = batch[-1]
 
     def _work(self, kind: str, run_id: str, take: Callable[[], Step | None]) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from holdpoint.engine.canonical import Json
 from holdpoint.schema.available import check_available
 from holdpoint.schema.graph import check_graph
 from holdpoint.schema.jsonschemas import check_schemas
-from holdpoint.schema.report import Report
 from holdpoint.schema.requests import check_requests
 from holdpoint.schema.sheet import Sheet
 from holdpoint.schema.times import check_times
@@ -18,9 +16,8 @@ from holdpoint.schema.values import check_values
 _NOTHING_WITH_VALUE: Final = ("with", "timeout", "after_crash")
 
 
-def check_meaning(report: Report, value: Json) -> None:
+def check_meaning(sheet: Sheet) -> None:
     """Report everything about a workflow of the right shape that cannot work, or that says nothing."""
-    sheet = Sheet(report=report, value=value)
     check_schemas(sheet)
     check_times(sheet)
     check_requests(sheet)

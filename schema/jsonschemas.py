@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import did_you_mean
+from holdpoint.engine.errors import Invalid, did_you_mean
+from holdpoint.engine.jsonschemas import validator
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import Report, place_name, shown, suggestion
 from holdpoint.schema.sheet import HUMAN_TYPES, Sheet
@@ -41,7 +42,6 @@ _KEYWORDS: Final = frozenset(
     }
 )
 _MAX_ERRORS: Final = 10
-_PATTERN_SECONDS: Final = 0.05
 
 # The parts of a schema that see the same value as the schema itself.
 _SAME_VALUE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
@@ -103,53 +103,6 @@ def has_template(value: Json) -> bool:
     return any(has_template(item) for item in items)
 
 
-def problems_of(value: Json, schema: Json) -> list[tuple[Path, str]]:
-    """Where and how a value does not meet a schema that is known to be valid.
-
-    A schema with `patternProperties` is taken as met: only its `pattern` can be bounded here.
-    """
-    if any("patternProperties" in part for _, part in subschemas(schema)):
-        return []
-    errors = _bounded_validator()(schema).iter_errors(value)
-    return [(tuple(error.absolute_path), error.message[:200]) for error in islice(errors, _MAX_ERRORS)]
-
-
-@cache
-def _bounded_validator() -> Any:
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
-
-    return extend(Draft202012Validator, {"pattern": _match_in_time})  # type: ignore[no-untyped-call]
-
-
-def _match_in_time(_: object, pattern: str, text: Json, __: object) -> Iterator[Exception]:
-    """The keyword `pattern`, with an end: `^(a+)+$` can take for ever on thirty characters."""
-    import regex
-    from jsonschema import ValidationError
-
-    if not isinstance(text, str):
-        return
-    try:
-        if regex.search(pattern, text, timeout=_PATTERN_SECONDS) is None:
-            yield ValidationError(f"{shown(text)} does not match {shown(pattern)}")
-    except TimeoutError:
-        yield ValidationError(f"matching {shown(text)} with {shown(pattern)} takes too long")
-
-
-def filled(value: Json, schema: Json) -> Json:
-    """A value with the defaults that a schema's properties have."""
-    if not isinstance(value, dict) or not isinstance(schema, dict):
-        return value
-    result = dict(value)
-    for name, part in schema.get("properties", {}).items():
-        if isinstance(part, dict):
-            if name not in result and "default" in part:
-                result[name] = part["default"]
-            elif name in result:
-                result[name] = filled(result[name], part)
-    return result
-
-
 def _check(report: Report, path: Path, schema: Json, *, is_object: bool = False, is_form: bool = False) -> None:
     is_valid = _check_meta(report, path, without_templates(schema) if is_form else schema)
     if is_valid:
@@ -157,10 +110,20 @@ def _check(report: Report, path: Path, schema: Json, *, is_object: bool = False,
             _check_part(report, (*path, *below), part, schema)
     if is_valid and not report.has_errors_below(path):
         _check_weight(report, path, schema)
+    if is_valid and not report.has_errors_below(path):
+        _check_usable(report, path, without_templates(schema) if is_form else schema)
     if is_object and schema.get("type") != "object":
         message = f"{place_name(path)} must be the schema of an object"
         where = (*path, "type") if "type" in schema else path
         report.value(where, "HP222", message, "write 'type: object'")
+
+
+def _check_usable(report: Report, path: Path, schema: Json) -> None:
+    """Report what only the engine refuses, so that no run meets it first."""
+    try:
+        validator(schema)
+    except Invalid as error:
+        report.value(path, "HP220", f"{place_name(path)} cannot be used: {error}")
 
 
 @cache

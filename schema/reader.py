@@ -26,6 +26,7 @@ from holdpoint.schema.nodes import Document, Node, Place, Style
 MAX_BYTES: Final = 2**20
 MAX_NODES: Final = 100_000
 MAX_FINDINGS: Final = 100
+_MAX_MESSAGE: Final = 1_000
 
 # Bidirectional controls make a text read differently from what it is; the line separators are line breaks to some
 # readers and not to others; a lone surrogate is no character at all.
@@ -79,6 +80,7 @@ class _Refused(Exception):
 
 
 def _problem(file: str, place: Place, code: str, message: str, fix: str = "") -> Finding:
+    message, fix = (text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…" for text in (message, fix))
     return Finding(
         file=file, line=place.line, column=place.column, severity="error", code=code, message=message, fix=fix
     )

@@ -9,9 +9,21 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, Severity, did_you_mean
 from holdpoint.schema.nodes import Document, Path, Place
 
+MAX_ERRORS: Final = 100
+_MAX_MESSAGE: Final = 1_000
+_MAX_SHOWN: Final = 60
+_MAX_LISTED: Final = 30
+
+
+class TooManyErrors(Exception):
+    """Checking goes no further: who has so many errors to mend has enough to do, and each costs time to explain."""
+
 
 class Report:
-    """Collects findings about one document; every check gets one and adds to it."""
+    """Collects findings about one document; every check gets one and adds to it.
+
+    Adding raises `TooManyErrors` after `MAX_ERRORS` errors.
+    """
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -51,15 +63,14 @@ class Report:
             column=place.column,
             severity=severity,
             code=code,
-            message=message,
+            message=message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…",
             fix=fix,
         )
         self._findings[finding] = None
         if severity == "error":
             self._error_paths.append(path)
-
-
-_MAX_SHOWN: Final = 60
+            if len(self._error_paths) >= MAX_ERRORS:
+                raise TooManyErrors
 
 
 def shown(value: Json) -> str:
@@ -69,8 +80,10 @@ def shown(value: Json) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """`a, b, c`, or `none`."""
-    return ", ".join(words) or "none"
+    """`a, b, c`, or `none`; a long list is cut."""
+    all_words = list(words)
+    more = f", … ({len(all_words)} in all)" if len(all_words) > _MAX_LISTED else ""
+    return (", ".join(all_words[:_MAX_LISTED]) or "none") + more
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:

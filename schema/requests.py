@@ -7,9 +7,10 @@ from typing import Final
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Invalid
+from holdpoint.engine.jsonschemas import errors, fill_defaults
 from holdpoint.engine.people import ROLE, check_person
 from holdpoint.schema.available import is_business_time
-from holdpoint.schema.jsonschemas import filled, has_template, problems_of, without_templates
+from holdpoint.schema.jsonschemas import has_template, without_templates
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import Report, listed, shown, suggestion
 from holdpoint.schema.sheet import HUMAN_TYPES, TIMEOUT, Sheet, State, options_for_people
@@ -89,11 +90,14 @@ def _check_answers(report: Report, path: Path, state: State, default: Json) -> N
     if report.has_errors_below((*path[:-1], "form")):
         return
     form = without_templates(state["form"])
-    answers = filled(default["answers"] if is_given else {}, form)
-    for below, problem in problems_of(answers, form):
-        message = f"the default's answers do not meet the form: {problem}"
-        fix = "" if is_given else "write 'default: {decision: OPTION, answers: {…}}'"
-        report.value((*where, *below) if is_given else where, "HP214", message, fix)
+    fix = "" if is_given else "write 'default: {decision: OPTION, answers: {…}}'"
+    try:
+        answers = fill_defaults(form, default["answers"] if is_given else {})
+        problems = errors(form, answers, "answers")
+    except Invalid as error:
+        problems = (str(error),)
+    for problem in problems:
+        report.value(where, "HP214", f"the default's answers do not meet the form: {problem}", fix)
 
 
 def _check_comment(report: Report, path: Path, state: State) -> None:

@@ -142,8 +142,8 @@ _TYPE_WORDS: Final = {
 
 
 def _kind_of(value: Json) -> str:
-    if value is None:
-        return "nothing"
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else _written(value)
     kinds: dict[type, str] = {dict: "a mapping", list: "a list", str: "the text"}
     word = kinds.get(type(value), "")
     return word if isinstance(value, dict | list) else f"{word} {shown(value)}".strip()
@@ -159,7 +159,7 @@ def _describe_type(report: Report, violation: Violation) -> None:
     found = _written(violation.instance)
     is_quotable = "string" in wanted and isinstance(violation.instance, bool | int | float)
     fix = f'quote it: "{found}"' if is_quotable else ""
-    if path[-1:] in _DURATIONS and isinstance(violation.instance, int):
+    if path[-1:] in _DURATIONS and type(violation.instance) is int:
         fix = f"write its unit, such as '{found}s'"
     message = f"{place_name(path)} must be {' or '.join(words)}, not {_kind_of(violation.instance)}"
     report.value(path, "HP103", message, fix)

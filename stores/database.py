@@ -10,8 +10,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,8 +32,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.path, synchronous = parse_url(url)
         self._is_memory = self.path == ":memory:"
-        self._local = threading.local()
-        self._guard = threading.RLock()
+        self.guard: AbstractContextManager[Any] = threading.RLock() if self._is_memory else nullcontext()
+        self.local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self.peewee = _Connections(
             self.path,
@@ -44,71 +43,32 @@ class Database:
             check_same_thread=False,
         )
         self.peewee.opened = self._connections
-        with self.errors():
-            self._prepare()
+        with self.reading() as connection:
+            self._prepare(connection)
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Turn what the driver raises into `StoreError`."""
-        try:
-            yield
-        except (sqlite3.Error, peewee.DatabaseError, peewee.InterfaceError) as error:
-            raise StoreError(
-                f"database {self.path}: {error}", code=_code(error), details={"path": self.path}
-            ) from error
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection to read from; one statement sees one moment. Driver errors come out as `StoreError`."""
+        return _Reading(self)
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read from; one statement sees one moment."""
-        if self._is_memory:
-            with self._guard, self.errors():
-                yield self.peewee.connection()
-        else:
-            with self.errors():
-                yield self.peewee.connection()
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """A transaction that writes; inside another one, a savepoint that undoes itself alone."""
-        with self._guard if self._is_memory else _NOBODY, self.errors():
-            connection = self.peewee.connection()
-            depth = getattr(self._local, "depth", 0)
-            begin, commit, rollback = _SAVEPOINT if depth else _TRANSACTION
-            self._begin(connection, begin)
-            self._local.depth = depth + 1
-            try:
-                yield connection
-                connection.execute(commit)
-            except BaseException:
-                # SQLite ends the transaction itself when the disk is full: then there is nothing to roll back.
-                if connection.in_transaction:
-                    for statement in rollback:
-                        connection.execute(statement)
-                raise
-            finally:
-                self._local.depth = depth
+        return _Writing(self)
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        connection: sqlite3.Connection = self.peewee.connection()  # type: ignore[no-untyped-call]
+        return connection
+
+    def refused(self, error: BaseException) -> StoreError:
+        """What the driver raised, for people."""
+        return StoreError(f"database {self.path}: {error}", code=_code(error), details={"path": self.path})
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        with self._guard:
-            while self._connections:
-                self._connections.pop().close()
+        while self._connections:
+            self._connections.pop().close()
 
-    @staticmethod
-    def _begin(connection: sqlite3.Connection, statement: str) -> None:
-        for attempt in range(_ATTEMPTS):
-            try:
-                connection.execute(statement)
-            except sqlite3.OperationalError as error:
-                # SQLite's queue of writers is not fair: after the busy timeout try again, at different moments.
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _ATTEMPTS - 1:
-                    raise
-                time.sleep(random.uniform(0.0, 0.05))
-            else:
-                return
-
-    def _prepare(self) -> None:
-        connection = self.peewee.connection()
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == SCHEMA_VERSION and self._application_id(connection) == APPLICATION_ID:
             return
@@ -142,6 +102,88 @@ class Database:
     @staticmethod
     def _is_foreign(connection: sqlite3.Connection) -> bool:
         return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+
+
+class _Reading:
+    """One use of a connection. A class and not a generator: it stands on the hottest path."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._database.guard.__enter__()
+        try:
+            return self._database.connection()
+        except _DRIVER_ERRORS as error:
+            self._database.guard.__exit__(None, None, None)
+            raise self._database.refused(error) from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._database.guard.__exit__(None, None, None)
+        if isinstance(error, _DRIVER_ERRORS):
+            raise self._database.refused(error) from error
+
+
+class _Writing(_Reading):
+    """One transaction, or a savepoint in it."""
+
+    __slots__ = ("_connection", "_depth")
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._connection = super().__enter__()
+        self._depth: int = getattr(self._database.local, "depth", 0)
+        try:
+            _begin(self._connection, "SAVEPOINT part" if self._depth else "BEGIN IMMEDIATE")
+        except BaseException as error:
+            super().__exit__(type(error), error, None)
+            raise
+        self._database.local.depth = self._depth + 1
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._database.local.depth = self._depth
+        try:
+            if error is None:
+                error = self._commit()
+            else:
+                self._roll_back()
+        finally:
+            super().__exit__(None, None, None)
+        if isinstance(error, _DRIVER_ERRORS):
+            raise self._database.refused(error) from error
+
+    def _commit(self) -> BaseException | None:
+        try:
+            self._connection.execute("RELEASE part" if self._depth else "COMMIT")
+        except _DRIVER_ERRORS as error:
+            self._roll_back()
+            return error
+        return None
+
+    def _roll_back(self) -> None:
+        # SQLite ends the transaction itself when the disk is full: then there is nothing to roll back.
+        if not self._connection.in_transaction:
+            return
+        if self._depth:
+            self._connection.execute("ROLLBACK TO part")
+            self._connection.execute("RELEASE part")
+        else:
+            self._connection.execute("ROLLBACK")
+
+
+def _begin(connection: sqlite3.Connection, statement: str) -> None:
+    for attempt in range(_ATTEMPTS):
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            # SQLite's queue of writers is not fair: after the busy timeout try again, at different moments.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0.0, 0.05))
+        else:
+            return
 
 
 class _Connections(peewee.SqliteDatabase):  # type: ignore[misc, unused-ignore]
@@ -186,16 +228,4 @@ _CODES = {
     sqlite3.SQLITE_CORRUPT: "corrupt",
     sqlite3.SQLITE_NOTADB: "corrupt",
 }
-_TRANSACTION = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
-_SAVEPOINT = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
-
-
-class _Nobody:
-    """A lock that need not be taken."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exc: object) -> None: ...
-
-
-_NOBODY = _Nobody()
+_DRIVER_ERRORS = (sqlite3.Error, peewee.DatabaseError, peewee.InterfaceError)

@@ -12,7 +12,7 @@ from typing import Any
 
 import peewee
 
-from holdpoint.engine.canonical import Json, canonical
+from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.errors import Invalid, NotFound, StoreError
 from holdpoint.engine.evolve import request_opened
@@ -459,18 +459,20 @@ class SqliteStore:
 
 
 class SqliteValues:
-    """`holdpoint.engine.names.Values` of one run. What was read once is kept: it never changes."""
+    """`holdpoint.engine.model.Values` of one run. What was read or made once is kept: it never changes."""
 
     def __init__(self, store: SqliteStore, run_id: str) -> None:
         self._store = store
         self._run_id = run_id
         self._contents: dict[str, Json] = {}
+        self._texts: dict[str, str] = {}
         self._entries: dict[int, Entry] = {}
 
     def content(self, sha256: str) -> Json:
         """One content."""
         if sha256 not in self._contents:
-            self._contents[sha256] = self._store.content(self._run_id, sha256)
+            text = self._texts.get(sha256)
+            self._contents[sha256] = self._store.content(self._run_id, sha256) if text is None else json.loads(text)
         return self._contents[sha256]
 
     def entry(self, seq: int) -> Entry:
@@ -486,6 +488,14 @@ class SqliteValues:
             raise NotFound(f"run {self._run_id}: artifact {name!r} has no revision {revision}")
         return self.content(entry.data["sha256"])
 
+    def learn(self, step: Step) -> None:
+        """Keep what the step made, and forget the rest when it has become much."""
+        if len(self._entries) + len(self._contents) > _KEPT_OF_A_RUN:
+            for kept in (self._contents, self._texts, self._entries):
+                kept.clear()
+        self._texts.update(step.contents)
+        self._entries.update((entry.seq, entry) for entry in step.entries)
+
 
 def _add_entries(connection: Connection, run: int, step: Step) -> None:
     connection.executemany(
@@ -498,7 +508,7 @@ def _add_entries(connection: Connection, run: int, step: Step) -> None:
                 entry.kind,
                 entry.actor,
                 entry.actor_kind,
-                canonical(entry.data),
+                entry.text,
                 bytes.fromhex(entry.hash),
             )
             for entry in step.entries
@@ -599,6 +609,7 @@ def _entry(run_id: str, row: Sequence[Any], prev: str) -> Entry:
         actor=actor,
         actor_kind=actor_kind,
         data=json.loads(data),
+        text=data,
         prev=prev,
         hash=digest.hex(),
     )
@@ -645,6 +656,7 @@ def _no_run(run_id: str) -> NotFound:
 
 _RUN_WIDTH = 10
 _REMEMBERED = 10_000
+_KEPT_OF_A_RUN = 200
 _PRIORITIES = {rank: priority for priority, rank in RANKS.items()}
 _READ_KEYS = "SELECT k.scope, k.key, k.body, r.run_id, k.request_id FROM keys k JOIN runs r ON r.id = k.run"
 _FIND = MappingProxyType(

@@ -83,10 +83,17 @@ def to_json(run: Run, value: Json) -> str:
     return built(run, canonical(settled(run, value)))
 
 
-def settled(run: Run, value: Json, limit: int = MAX_RESULT) -> Json:
-    """The value, as plain JSON and within the bound of a result; what loads lazily is loaded.
+def settled(run: Run, value: Json) -> Json:
+    """The value, as plain JSON and within the bound of a result; what loads lazily is loaded."""
+    plain, count = measured(value, MAX_RESULT)
+    run.spend(count // 32)
+    return plain
 
-    Size is a lower bound: separators and quotes count, escapes do not.
+
+def measured(value: Json, limit: int) -> tuple[Json, int]:
+    """The value as plain JSON, and how many values are in it; raises `ExpressionError` when it is too large.
+
+    The size that is measured is a lower bound: separators and quotes count, escapes do not.
     """
     size = count = 0
     is_plain = True
@@ -113,8 +120,7 @@ def settled(run: Run, value: Json, limit: int = MAX_RESULT) -> Json:
         else:
             raise ExpressionError(f"there is {type_name(item)}")
         check_size(size, limit)
-    run.spend(count // 100)
-    return value if is_plain else _plain(value)
+    return (value if is_plain else _plain(value)), count
 
 
 def _plain(value: Json) -> Json:

@@ -499,6 +499,8 @@ class _Parser:
                 left = self.filter(left)
             elif self.take("is"):
                 left = self.test(left)
+                if self.token.kind == "is":
+                    raise ExpressionSyntaxError("a test of a test; join tests with 'and'", self.token.offset)
             else:
                 return left
             if self.token.kind in (".", "["):

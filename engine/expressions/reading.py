@@ -35,7 +35,7 @@ def follow(run: Run, node: Access, value: Json, keys: Iterable[Key]) -> Json:
             found = None
         value = found
         taken.append(key)
-        what = f"{what}.{key}" if isinstance(key, str) else f"{what}[{key}]"
+        what = f"{what}.{_short(key)}" if isinstance(key, str) else f"{what}[{key}]"
     return value
 
 
@@ -76,8 +76,9 @@ def _attribute_keys(attribute: Json) -> list[Key]:
 def unknown_name(run: Run, name: str) -> ExpressionError:
     """The error for a root name that the scope does not have."""
     known = sorted(run.values)
-    hint = did_you_mean(name, known)
-    return ExpressionError(f"'{name}' is not known here; known are {_listed(known)}" + (f"; {hint}" if hint else ""))
+    hint = did_you_mean(name[:100], known)
+    message = f"'{_short(name)}' is not known here; known are {_listed(known)}"
+    return ExpressionError(f"{message}; {hint}" if hint else message)
 
 
 def _step(value: Json, key: Key) -> Json:
@@ -127,7 +128,7 @@ def _lacking(what: str, value: Json, key: Json) -> ExpressionError:
 
 def _listed(names: list[str], most: int = 12) -> str:
     if not names:
-        return "none"
+        return "nothing"
     shown = ", ".join(_short(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 

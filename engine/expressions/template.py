@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.expressions.evaluate import Code, Path, compiled, paths_of
-from holdpoint.engine.expressions.operators import joined, settled, to_text, type_name
+from holdpoint.engine.expressions.operators import joined, measured, settled, to_text, type_name
 from holdpoint.engine.expressions.parse import (
     Access,
     Compare,
@@ -98,7 +98,7 @@ class Value:
     def render(self, scope: Scope) -> Json:
         """The rendered value, which may share parts with the scope's and with what was parsed."""
         value = self._render(scope)
-        return value if self.is_constant else settled(Run(scope, 0), value, MAX_VALUE)
+        return value if self.is_constant else measured(value, MAX_VALUE)[0]
 
 
 @lru_cache(maxsize=2048)

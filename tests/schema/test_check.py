@@ -46,6 +46,7 @@ SHAPE = [
     ),
     pytest.param("{to: pay}", "¦{when: 'true'}", "HP102", "the key 'to' is missing", id="target-without-state"),
     pytest.param("timezone: Europe/Rome", "timezone: ¦1", "HP103", 'must be a text, not 1; quote it: "1"', id="number"),
+    pytest.param("timeout: 2d", "timeout: ¦true", "HP103", 'not true; quote it: "true"', id="boolean"),
     pytest.param("timeout: 2d", "timeout: ¦5", "HP103", "not 5; write its unit, such as '5s'", id="duration-number"),
     pytest.param("[python, pay.py]", "[python, ¦5]", "HP103", "'command[1]' of state 'pay'", id="argument"),
     pytest.param(
@@ -233,7 +234,7 @@ def test_doubtful_thing_is_a_warning(expense: str, old: str, new: str, code: str
     ("old", "new", "code", "message"),
     [
         pytest.param("answers: {grade: 5}", "answers: {grade: ¦11}", "HP214", "11 is greater than", id="answer"),
-        pytest.param("answers: {grade: 5}", "answers: ¦{}", "HP214", "'grade' is a required property", id="no-answer"),
+        pytest.param("answers: {grade: 5}", "answers: ¦{}", "HP214", "'grade' is required", id="no-answer"),
         pytest.param(
             "default: {decision: approve, answers: {grade: 5}}", "default: ¦approve", "HP214", "answers: {…}", id="none"
         ),
@@ -352,6 +353,16 @@ def test_a_file_that_is_no_mapping_is_one_finding() -> None:
     assert [str(finding) for finding in found("- a")] == [
         "w.yaml:1:1: error HP103 the workflow must be a mapping, not a list"
     ]
+
+
+def test_checking_stops_after_a_hundred_errors(expense: str) -> None:
+    states = "".join(f"  s{number}: {{type: agent, value: 1, next: nowhere}}\n" for number in range(200))
+
+    assert len(found(expense + states)) == 100
+
+
+def test_what_is_long_is_shown_in_part() -> None:
+    assert max(len(str(finding)) for finding in found(f"{'x' * 1000}: 1\n? '{'y' * 100_000}'\n: 2")) < 3_000
 
 
 def test_a_pattern_that_takes_for_ever_is_cut_short(rich: str) -> None:
