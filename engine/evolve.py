@@ -68,12 +68,11 @@ def _agent_started(run: RunRecord, entry: Entry) -> dict[str, Any]:
 
 
 def _agent_succeeded(run: RunRecord, entry: Entry) -> dict[str, Any]:
-    output: str = entry.data["output"]
     return {
-        "results": _with_result(run, run.state, output),
+        "results": _with_result(run, run.state, entry.seq),
         "attempt": None,
         "phase": "leaving",
-        "leaving": Leaving(option="done", result=output),
+        "leaving": Leaving(option="done", result=entry.seq),
     }
 
 

@@ -17,8 +17,8 @@ from holdpoint.engine.times import format_time
 
 Status: TypeAlias = Literal["running", "waiting", "done", "failed", "cancelled"]
 ActorKind: TypeAlias = Literal["human", "timer", "operator", "agent", "engine"]
-Ref: TypeAlias = str | int
-"""A value of a run: the hash of a content, or the number of the history entry that holds a decision or an error."""
+Ref: TypeAlias = int
+"""A result of a run: the number of the history entry that left it."""
 
 Phase: TypeAlias = Literal["starting", "entered", "working", "asking", "leaving", "ended"]
 """What a run does in its state.

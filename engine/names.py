@@ -37,10 +37,12 @@ def error_result(entry: Entry) -> dict[str, Json]:
 
 
 def resolve(ref: Ref | None, values: Values) -> Json:
-    """The value behind a reference."""
+    """The result that an entry left: an agent's output, or a decision."""
     if ref is None:
         return None
-    return values.content(ref) if isinstance(ref, str) else decision_result(values.entry(ref), values)
+    entry = values.entry(ref)
+    output = entry.data.get("output")
+    return decision_result(entry, values) if output is None else values.content(output)
 
 
 class Names(Mapping[str, Json]):

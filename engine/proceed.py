@@ -19,6 +19,7 @@ from holdpoint.engine.expressions import Expression, Scope, Value, parse_value
 from holdpoint.engine.ids import request_id
 from holdpoint.engine.machine import START, build, choose
 from holdpoint.engine.model import MAX_TRANSITIONS
+from holdpoint.engine.names import resolve
 from holdpoint.engine.people import check_person
 from holdpoint.engine.times import format_time
 
@@ -279,7 +280,7 @@ def _checked_default(state: HumanState, form: Json) -> Json:
 def _revise(draft: Draft, state: AgentState) -> None:
     if state.artifact is None:
         return
-    output = draft.content(str(draft.run.results[state.name]))
+    output = resolve(draft.run.results[state.name], draft)
     if isinstance(state.artifact, str):
         contents: dict[str, Json] = {state.artifact: output}
     else:

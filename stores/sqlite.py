@@ -507,7 +507,7 @@ def _add_entries(connection: Connection, run: int, step: Step) -> None:
                 to_micros(entry.at),
                 entry.kind,
                 entry.actor,
-                entry.actor_kind,
+                None if entry.actor_kind == "engine" else entry.actor_kind,
                 entry.text,
                 bytes.fromhex(entry.hash),
             )
@@ -607,7 +607,7 @@ def _entry(run_id: str, row: Sequence[Any], prev: str) -> Entry:
         at=to_time(at),
         kind=kind,
         actor=actor,
-        actor_kind=actor_kind,
+        actor_kind=actor_kind or "engine",
         data=json.loads(data),
         text=data,
         prev=prev,

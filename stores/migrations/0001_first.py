@@ -1,6 +1,6 @@
 """The first schema.
 
-Times are integers, microseconds since 1970 in UTC; hashes are their 32 bytes. A row of `requests` or `revisions` says
+Times are integers, microseconds since 1970 in UTC; hashes are their 32 bytes. An entry without `actor_kind` is the engine's own. A row of `requests` or `revisions` says
 where something stands and names the history entries that say what it is, so that nothing is stored twice.
 `runs.seq` is the version that every write compares; `requests_settled` and `history_place` hold even if a program
 forgets to.
@@ -42,7 +42,7 @@ STATEMENTS = (
         at INTEGER NOT NULL,
         kind TEXT NOT NULL,
         actor TEXT,
-        actor_kind TEXT NOT NULL,
+        actor_kind TEXT,
         data TEXT NOT NULL,
         hash BLOB NOT NULL
     )
@@ -52,10 +52,10 @@ STATEMENTS = (
     CREATE TABLE contents (
         run INTEGER NOT NULL REFERENCES runs (id),
         sha256 BLOB NOT NULL,
-        body TEXT NOT NULL
-    )
+        body TEXT NOT NULL,
+        PRIMARY KEY (run, sha256)
+    ) WITHOUT ROWID
     """,
-    "CREATE UNIQUE INDEX contents_place ON contents (run, sha256)",
     """
     CREATE TABLE requests (
         request_id TEXT NOT NULL PRIMARY KEY,

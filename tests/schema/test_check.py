@@ -136,6 +136,7 @@ MEANING = [
     pytest.param("{type: string}", "{type: ¦strng}", "HP220", "did you mean 'string'?", id="schema-type"),
     pytest.param("[employee, amount]", "¦employee", "HP220", "must be of type array", id="schema-required"),
     pytest.param("{type: string}", '{pattern: ¦"("}', "HP220", "is not a regular expression", id="schema-pattern"),
+    pytest.param("{type: string}", "{$schema: 'http://json-schema.org/draft-07/schema#'}", "HP220", "", id="dialect"),
     pytest.param(
         "{type: string}", "{$ref: ¦http://x/y}", "HP221", "does not lead to a part of its own", id="ref-remote"
     ),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holdpoint.schema import check_text
 from holdpoint.schema.reader import read
 
-FUZZ = settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 _YAML = [
     *(
         "{",
