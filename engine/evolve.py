@@ -37,7 +37,7 @@ def evolve(run: RunRecord, entry: Entry) -> RunRecord:
     """The run after *entry*, which must be the next of its history."""
     change = _CHANGES.get(entry.kind)
     changes = change(run, entry) if change is not None else {}
-    return replace(run, seq=entry.seq, head=entry.hash, at=entry.at, **changes)
+    return run.changed({**changes, "seq": entry.seq, "head": entry.hash, "at": entry.at})
 
 
 def _entered(run: RunRecord, entry: Entry) -> dict[str, Any]:

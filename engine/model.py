@@ -141,7 +141,7 @@ class Deadline:
     action: Literal["decide"] = "decide"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """A run as its history folds to it. Only `evolve` makes a new one."""
 
@@ -173,6 +173,14 @@ class RunRecord:
     outcome: str | None = None
     output: str | None = None
     ended_at: datetime | None = None
+
+    def changed(self, changes: Mapping[str, object]) -> RunRecord:
+        """A copy with these fields changed."""
+        # dataclasses.replace does the same in ten times the time, and this happens once for every entry.
+        copy = object.__new__(RunRecord)
+        copy.__dict__.update(self.__dict__)
+        copy.__dict__.update(changes)
+        return copy
 
     @property
     def status(self) -> Status:

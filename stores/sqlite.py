@@ -174,6 +174,8 @@ class SqliteStore:
             _change_lease(connection, run, step, lease, lapsed)
             if key is not None:
                 _add_key(connection, run, key)
+        if definition is not None:
+            self._remember(definition, step.after.id, run)
 
     def renew(self, run_id: str, token: int, expires_at: datetime) -> bool:
         """Move a lease's end."""
@@ -396,7 +398,7 @@ class SqliteStore:
                 _ADD_RUN,
                 (
                     after.id,
-                    self._definition_row(connection, definition),
+                    self._add_definition(connection, definition),
                     after.status,
                     after.seq,
                     bytes.fromhex(after.head),
@@ -407,7 +409,7 @@ class SqliteStore:
                 ),
             )
             return int(cursor.lastrowid or 0)
-        run = self._run_row(connection, after.id)
+        run = self._row_of_run(connection, after.id)
         moved = connection.execute(
             _MOVE_RUN,
             (
@@ -424,19 +426,28 @@ class SqliteStore:
             raise Moved(after.id)
         return run
 
-    def _run_row(self, connection: Connection, run_id: str) -> int:
+    def _remember(self, definition: Definition, run_id: str, run: int) -> None:
+        """Keep the numbers of rows that are now committed: they never change."""
+        with self._database.reading() as connection:
+            if connection.in_transaction:  # part of a batch, which may still be undone
+                return
+        if len(self._run_rows) >= _REMEMBERED:
+            self._run_rows.clear()
+        self._run_rows[run_id] = run
+        if definition.id not in self._definition_rows:
+            with self._database.reading() as connection:
+                self._definition_rows[definition.id] = self._row_of_definition(connection, definition)
+
+    def _row_of_run(self, connection: Connection, run_id: str) -> int:
         known = self._run_rows.get(run_id)
         if known is not None:
             return known
         row = connection.execute("SELECT id FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
             raise _no_run(run_id)
-        if len(self._run_rows) >= _REMEMBERED:
-            self._run_rows.clear()
-        self._run_rows[run_id] = row[0]
         return int(row[0])
 
-    def _definition_row(self, connection: Connection, definition: Definition) -> int:
+    def _add_definition(self, connection: Connection, definition: Definition) -> int:
         known = self._definition_rows.get(definition.id)
         if known is not None:
             return known
@@ -445,7 +456,13 @@ class SqliteStore:
             "INSERT OR IGNORE INTO definitions (digest, version, workflow, document) VALUES (?, ?, ?, ?)",
             (digest, bytes.fromhex(definition.version), definition.workflow, definition.text),
         )
-        row = connection.execute("SELECT id FROM definitions WHERE digest = ?", (digest,)).fetchone()
+        return self._row_of_definition(connection, definition)
+
+    @staticmethod
+    def _row_of_definition(connection: Connection, definition: Definition) -> int:
+        row = connection.execute(
+            "SELECT id FROM definitions WHERE digest = ?", (bytes.fromhex(definition.id),)
+        ).fetchone()
         return int(row[0])
 
     def _key(self, where: str, parameters: tuple[str, ...]) -> Key | None:

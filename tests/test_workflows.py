@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import holdpoint
+from holdpoint import api
 from holdpoint.testing import Clock
 
 WORKFLOWS = Path(__file__).parents[1] / "workflows"
@@ -94,7 +95,7 @@ def test_every_example_is_known_here() -> None:
 
 @each_example
 def test_check_finds_nothing(name: str) -> None:
-    assert holdpoint.api.check(WORKFLOWS / name / FILES[name]) == ()
+    assert api.check(WORKFLOWS / name / FILES[name]) == ()
 
 
 @each_example
@@ -492,3 +493,62 @@ def test_a_single_approval_asks_what_it_is_told_to(single: Example) -> None:
 
 
 # --- the READMEs ------------------------------------------------------------------------------------------------------
+
+READMES = (
+    "One bash session runs the ```bash blocks of a README in order; a ```text block after one shows what it prints."
+)
+_BLOCK = re.compile(r"^```bash\n(.*?)^```\n(?:\s*^```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
+_DIFFERENT_EACH_TIME = [
+    (re.compile(r"\b(run|req)_[0-9a-z]{16}\b"), r"\1_ID"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?"), "TIME"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "SHA-256"),
+    (re.compile(r" +"), " "),
+]
+
+
+def _session(folder: Path, blocks: list[str]) -> list[str]:
+    """What each block prints, standard error included, when they are typed one after the other into one shell."""
+    mark = "--- end of block ---"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLOW_")}
+    environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "".join(f"{block}\necho '{mark}'\n" for block in blocks)],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout.split(f"{mark}\n")[:-1]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text without what differs from run to run, and without the padding of tables."""
+    for pattern, replacement in _DIFFERENT_EACH_TIME:
+        text = pattern.sub(replacement, text)
+    return [line.rstrip() for line in text.strip("\n").split("\n")]
+
+
+@each_example
+def test_the_commands_of_the_readme_print_what_it_shows(name: str, tmp_path: Path) -> None:
+    folder = _copy(name, tmp_path)
+    blocks = _BLOCK.findall((folder / "README.md").read_text(encoding="utf-8"))
+    assert blocks, READMES
+
+    printed = _session(folder, [block for block, _ in blocks])
+
+    for (block, shown), output in zip(blocks, printed, strict=True):
+        assert _lines(output) == _lines(shown), block
+
+
+@each_example
+def test_the_readme_shows_the_graph(name: str) -> None:
+    readme = (WORKFLOWS / name / "README.md").read_text(encoding="utf-8")
+    (graph,) = re.findall(r"^```mermaid\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+
+    with holdpoint.Engine("sqlite:///:memory:") as engine:
+        assert graph.strip() == engine.graph(engine.load(WORKFLOWS / name / FILES[name]), "mermaid").strip()

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from itertools import dropwhile
 from threading import RLock
-from types import ModuleType, TracebackType, UnionType
+from types import CoroutineType, ModuleType, TracebackType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from holdpoint.engine.agents import Context, Failure, Outcome, Success, Work
@@ -57,7 +57,7 @@ def call(function: Callable[..., Any], work: Work) -> Outcome:
         # A copy: what the function does to its arguments is its own affair.
         args, kwargs = _bind(function, json.loads(json.dumps(work.arguments)), work.context)
         value = function(*args, **kwargs)
-        if inspect.isawaitable(value):
+        if _is_awaitable(value):
             value = _finish(value)
     except _Mismatch as error:
         return Failure(
@@ -268,30 +268,52 @@ def _names_context(text: str, function: Callable[..., Any]) -> bool:
 # --- what came of it --------------------------------------------------------------------------------------------------
 
 
+def _is_awaitable(value: object) -> bool:
+    try:
+        return inspect.isawaitable(value)
+    except Exception:  # it lies about its class
+        return False
+
+
 def _finish(awaitable: Any) -> Any:
     """Run an awaitable to its end, in a thread of its own when an event loop already runs in this one."""
     import asyncio
 
-    async def wait() -> Any:
-        return await awaitable
+    values: list[Any] = []
+    errors: list[BaseException] = []
+
+    # What comes of it goes past the event loop, which would ask it for its repr, and keep our SIGINT if that fails.
+    async def wait() -> None:
+        try:
+            values.append(await awaitable)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # Ctrl-C, as the event loop passes it on
+                raise
+            errors.append(error)
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(wait())
-    return _in_thread(lambda: asyncio.run(wait()))
+        asyncio.run(wait())
+    else:
+        _in_thread(lambda: asyncio.run(wait()))
+    if errors:
+        raise errors[0]
+    return values[0]
 
 
-def _in_thread(function: Callable[[], Any]) -> Any:
+def _in_thread(function: Callable[[], None]) -> None:
     from contextvars import copy_context
     from threading import Thread
 
-    values: list[Any] = []
     errors: list[BaseException] = []
 
     def work() -> None:
         try:
-            values.append(function())
+            function()
         except BaseException as error:
             errors.append(error)
 
@@ -300,7 +322,6 @@ def _in_thread(function: Callable[[], Any]) -> Any:
     thread.join()
     if errors:
         raise errors[0]
-    return values[0]
 
 
 def _output(value: object, work: Work) -> Outcome:
@@ -334,7 +355,7 @@ def _is_bounded(value: object, limit: int) -> bool:
 
 def _close_coroutines(value: object, depth: int = 0) -> None:
     """Close coroutines that were returned as part of an output: they were never awaited, and would warn later."""
-    if inspect.iscoroutine(value):
+    if type(value) is CoroutineType:
         value.close()
     elif depth < 2 and type(value) in {dict, list, tuple}:
         for item in list(value.values() if type(value) is dict else value):  # type: ignore[call-overload]

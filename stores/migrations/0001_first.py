@@ -1,9 +1,9 @@
 """The first schema.
 
-Times are integers, microseconds since 1970 in UTC; hashes are their 32 bytes. An entry without `actor_kind` is the engine's own. A row of `requests` or `revisions` says
-where something stands and names the history entries that say what it is, so that nothing is stored twice.
-`runs.seq` is the version that every write compares; `requests_settled` and `history_place` hold even if a program
-forgets to.
+Times are integers, microseconds since 1970 in UTC; hashes are their 32 bytes. An entry without `actor_kind` is the
+engine's own. A row of `requests` or `revisions` says where something stands and names the history entries that say
+what it is, so that nothing is stored twice. `runs.seq` is the version that every write compares; `requests_settled`
+and `history_place` hold even if a program forgets to.
 """
 
 from typing import Any

@@ -144,16 +144,22 @@ def test_any_text_is_a_duration_or_invalid(text: str) -> None:
         pytest.param("Europe/Rome", "2028-02-28T11:00:00Z", "1d", "2028-02-29T11:00:00Z", id="leap-day"),
         pytest.param("UTC", "2026-03-28T11:00:00Z", "1w", "2026-04-04T11:00:00Z", id="utc"),
         # Sao Paulo went from 2018-11-04 00:00 (-3) to 01:00 (-2), and on 2019-02-16 at 24:00 back to 23:00.
-        pytest.param("America/Sao_Paulo", "2018-11-03T03:30:00Z", "1d", "2018-11-04T03:30:00Z", id="sao-paulo-no-midnight"),
+        pytest.param(
+            "America/Sao_Paulo", "2018-11-03T03:30:00Z", "1d", "2018-11-04T03:30:00Z", id="sao-paulo-no-midnight"
+        ),
         pytest.param("America/Sao_Paulo", "2018-11-03T15:00:00Z", "1d", "2018-11-04T14:00:00Z", id="sao-paulo-noon"),
         pytest.param("America/Sao_Paulo", "2019-02-16T01:30:00Z", "1d", "2019-02-17T01:30:00Z", id="sao-paulo-fold"),
         # Lord Howe moves by 30 minutes: on 2026-10-04 at 02:00 from +10:30 to +11, on 2026-04-05 at 02:00 back.
         pytest.param("Australia/Lord_Howe", "2026-10-02T15:45:00Z", "1d", "2026-10-03T15:45:00Z", id="lord-howe-gap"),
-        pytest.param("Australia/Lord_Howe", "2026-10-02T22:30:00Z", "1d", "2026-10-03T22:00:00Z", id="lord-howe-half-hour"),
+        pytest.param(
+            "Australia/Lord_Howe", "2026-10-02T22:30:00Z", "1d", "2026-10-03T22:00:00Z", id="lord-howe-half-hour"
+        ),
         pytest.param("Australia/Lord_Howe", "2026-04-03T14:45:00Z", "1d", "2026-04-04T14:45:00Z", id="lord-howe-fold"),
         # Apia had no 2011-12-30: 2011-12-29 24:00 (-10) was 2011-12-31 00:00 (+14).
         pytest.param("Pacific/Apia", "2011-12-29T20:00:00Z", "1d", "2011-12-30T20:00:00Z", id="apia-day-that-is-not"),
-        pytest.param("Pacific/Apia", "2011-12-29T20:00:00Z", "2d", "2011-12-30T20:00:00Z", id="apia-over-the-date-line"),
+        pytest.param(
+            "Pacific/Apia", "2011-12-29T20:00:00Z", "2d", "2011-12-30T20:00:00Z", id="apia-over-the-date-line"
+        ),
     ],
 )
 def test_days_are_calendar_time_and_hours_elapsed(zone: str, start: str, text: str, end: str) -> None:
@@ -214,7 +220,7 @@ def test_time_is_read_and_written_in_utc(text: str, formatted: str) -> None:
         pytest.param("2026-11-25 15:26:00Z", id="no-t"),
         pytest.param("20261125T152600Z", id="basic-format"),
         pytest.param("2026-02-29T00:00:00Z", id="no-such-day"),
-        pytest.param("2026-11-25T24:00:01Z", id="no-such-hour"),
+        pytest.param("2026-11-25T24:00:00Z", id="no-such-hour"),
         pytest.param("2026-11-25T15:26:60Z", id="leap-second"),
         pytest.param("2026-11-25T15:26:00+24:00", id="no-such-offset"),
         pytest.param("0001-01-01T00:00:00+14:00", id="before-the-first-year"),

@@ -1,0 +1,146 @@
+"""What commands print: JSON for programs; lines and tables for people, in which nothing but our own text is a control.
+
+What people and agents wrote is data: control characters are shown escaped, so that none reaches the terminal, and no
+markup is read in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import IO, Any, TypeAlias
+
+import click
+
+from holdpoint.engine.canonical import Json
+
+Part: TypeAlias = str | tuple[str, str]
+"""A text, or a text and its style: `("failed", "red")`."""
+
+STATUS_STYLES = {"waiting": "yellow", "running": "cyan", "done": "green", "failed": "red", "cancelled": "dim"}
+PRIORITY_STYLES = {"urgent": "bold red", "high": "red", "low": "dim"}
+
+# Controls but the tab, what is a line break to some, what turns the direction of text, and lone surrogates.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def escape(text: str) -> str:
+    r"""The text in one line, with every control character visible: `\x1b[31m`."""
+    if text.isprintable():
+        return text
+    return _CONTROL.sub(_visible, text)
+
+
+def say(*parts: Part, to: IO[str] | None = None) -> None:
+    """Print one line. Styles are for a terminal alone."""
+    stream = sys.stdout if to is None else to
+    if not _has_colour(stream):
+        stream.write("".join(escape(part if isinstance(part, str) else part[0]) for part in parts) + "\n")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text.assemble(*(escape(part) if isinstance(part, str) else (escape(part[0]), part[1]) for part in parts))
+    Console(file=stream).print(text, soft_wrap=True)  # the terminal wraps, so that ids can be copied whole
+
+
+def say_all(text: str, indent: str = "") -> None:
+    """Print a text of several lines."""
+    for line in text.splitlines() or [""]:
+        say(f"{indent}{line}")
+
+
+def warn(message: str) -> None:
+    """Say on standard error what did not stop the command."""
+    say(("warning: ", "yellow"), message, to=sys.stderr)
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Part]], *, whole: int = 1) -> None:
+    """Print a table. Its first *whole* columns are never wrapped or cut, however narrow the terminal is."""
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for number, header in enumerate(headers):
+        table.add_column(header, no_wrap=number < whole, overflow="fold")
+    for row in rows:
+        cells = [(part, "") if isinstance(part, str) else part for part in row]
+        table.add_row(*(Text(escape(text).replace("\t", " "), style=style) for text, style in cells))
+    is_colourful = _has_colour(sys.stdout)
+    console = Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful)
+    needed = Measurement.get(console, console.options.update(max_width=10_000), table)
+    console.width = max(console.width, needed.minimum) if sys.stdout.isatty() else needed.maximum
+    console.print(table)
+
+
+def print_json(document: Json) -> None:
+    """Print one JSON document in UTF-8, indented on a terminal."""
+    indent = 2 if sys.stdout.isatty() else None
+    text = json.dumps(document, ensure_ascii=False, indent=indent, default=_plain)
+    # A lone surrogate can only come from the command line itself; the escape is JSON's own.
+    write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def write_bytes(data: bytes) -> None:
+    """Write to standard output as it is."""
+    sys.stdout.flush()
+    stream = click.get_binary_stream("stdout")
+    stream.write(data)
+    stream.flush()
+
+
+def print_error(said: Mapping[str, Any], *, is_json: bool) -> None:
+    """Say an error: as JSON on standard output, else for people on standard error."""
+    if is_json:
+        print_json({"error": said})
+        return
+    message = str(said["message"])
+    if said["code"] == "definition":
+        message = "the workflow cannot be used\n" + message
+    first, *rest = message.split("\n")
+    say(("error: ", "bold red"), first, to=sys.stderr)
+    for line in rest:
+        say(line, to=sys.stderr)
+
+
+def show_time(at: datetime | str) -> str:
+    """A time for people, in the zone of this machine."""
+    time = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def show_json(value: Json) -> str:
+    """A value for people: a text as it is, else JSON, in one line where it is short."""
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    return text if len(text) <= 100 else json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """The beginning of a text, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _has_colour(stream: IO[str]) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,57 @@
+"""The graph for a terminal: each state with its ways out, and below them the way that a run came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdpoint.graphs.picture import Edge, Node, Passage, Picture
+
+_CURRENT, _VISITED = "▶", "✓"
+
+
+def emit(picture: Picture) -> str:
+    """The picture as plain text without colour."""
+    return "\n".join(_lines(picture)) + "\n"
+
+
+def _lines(picture: Picture) -> Iterator[str]:
+    yield _titled(picture.workflow, picture.title)
+    if picture.run is not None:
+        yield f"{picture.run} · {picture.standing}"
+    yield ""
+    yield "  start"
+    yield from _ways(picture.edges_from(None))
+    for node in picture.nodes:
+        yield _state(node)
+        yield from _ways(picture.edges_from(node.name))
+    if picture.way:
+        yield ""
+        yield "the way it came"
+        yield from _way(picture.way)
+
+
+def _state(node: Node) -> str:
+    mark = _CURRENT if node.is_current else _VISITED if node.visits else " "
+    notes = ", ".join(note for note in (*node.notes, node.visited) if note)
+    return f"{mark} {node.name} · {_titled(notes, node.title)}"
+
+
+def _ways(edges: list[Edge]) -> Iterator[str]:
+    labels = max((len(edge.label) for edge in edges), default=0)
+    targets = max((len(edge.to) for edge in edges), default=0)
+    for edge in edges:
+        label = f"{edge.label:{labels}} → " if labels else "→ "
+        notes = ", ".join(note for note in (edge.guard, edge.used) if note)
+        yield f"      {label}{edge.to:{targets}}  {notes}".rstrip()
+
+
+def _way(way: tuple[Passage, ...]) -> Iterator[str]:
+    steps = [f"{step.source} · {step.option} → {step.to}" if step.source else f"start → {step.to}" for step in way]
+    width = max(len(step) for step in steps)
+    for passage, step in zip(way, steps, strict=True):
+        by = f"by {passage.by}" if passage.by else ""
+        yield f"  {passage.at:%Y-%m-%d %H:%M:%S}Z  {step:{width}}  {by}".rstrip()
+
+
+def _titled(text: str, title: str) -> str:
+    return f"{text} · {title}" if title else text
