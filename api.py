@@ -418,6 +418,13 @@ def schema_text() -> str:
     return text()
 
 
+def read_yaml(data: bytes, file: str) -> Json:
+    """The value of a YAML text, read strictly: no tags, dates or duplicate keys. Raises `Invalid`."""
+    from holdpoint.schema import read_value
+
+    return read_value(data, file)
+
+
 def locate(name: str, project: settings.Settings) -> Path:
     """The file that a FILE or NAME means: what contains `/` or ends in .yaml or .yml is a FILE."""
     if "/" in name or name.endswith((".yaml", ".yml")):
@@ -508,4 +515,15 @@ def _check_limit(limit: int) -> None:
         raise UsageError(f"limit is 1 to 1000, not {limit}")
 
 
-__all__ = ["Engine", "Page", "canonical", "check", "load", "loads", "locate", "schema_text", "workflow_files"]
+__all__ = [
+    "Engine",
+    "Page",
+    "canonical",
+    "check",
+    "load",
+    "loads",
+    "locate",
+    "read_yaml",
+    "schema_text",
+    "workflow_files",
+]

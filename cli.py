@@ -174,7 +174,9 @@ def _told_usage(error: click.ClickException) -> dict[str, Any]:
     path = context.command_path if context is not None else "flow"
     return {
         "code": "usage",
-        "message": f"{message[:1].lower()}{message[1:]}" + ("; " if message[-1:] != "?" else " ") + f"see {path} --help",
+        "message": f"{message[:1].lower()}{message[1:]}"
+        + ("; " if message[-1:] != "?" else " ")
+        + f"see {path} --help",
         "details": {"usage": " ".join(context.command.collect_usage_pieces(context)), "command": path}
         if context is not None
         else {},

@@ -98,7 +98,8 @@ def _roles(path: Path, name: str, person: Any) -> frozenset[str]:
 
 
 def _table(path: Path, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    return _of_type(path, data, key, dict, {})
+    table: Mapping[str, Any] = _of_type(path, data, key, dict, {})
+    return table
 
 
 def _of_type(path: Path, data: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:

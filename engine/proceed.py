@@ -270,9 +270,9 @@ def _checked_default(state: HumanState, form: Json) -> Json:
     default = state.default
     if default is None:
         return None
-    if default.get("answers") is None:
+    if form is None:
         return {"decision": default["decision"]}
-    answers = jsonschemas.fill_defaults(form, default["answers"])
+    answers = jsonschemas.fill_defaults(form, default.get("answers", {}))
     jsonschemas.validate(form, answers, "answers of the default", "answers")
     return {"decision": default["decision"], "answers": answers}
 

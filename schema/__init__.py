@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Finding
+from holdpoint.engine.errors import Finding, Invalid
 from holdpoint.schema.checks import check_meaning
 from holdpoint.schema.compile import compile_document
 from holdpoint.schema.reader import read
@@ -11,7 +11,7 @@ from holdpoint.schema.report import Report, TooManyErrors
 from holdpoint.schema.shape import check_shape, schema_text
 from holdpoint.schema.sheet import Sheet
 
-__all__ = ["check_text", "schema_text"]
+__all__ = ["check_text", "read_value", "schema_text"]
 
 
 def check_text(text: str | bytes, file: str) -> tuple[Json | None, tuple[Finding, ...]]:
@@ -28,6 +28,14 @@ def check_text(text: str | bytes, file: str) -> tuple[Json | None, tuple[Finding
     if sheet is None or report.has_errors:
         return None, report.findings
     return compile_document(sheet), report.findings
+
+
+def read_value(data: bytes, file: str) -> Json:
+    """The value of a YAML text, read as strictly as a workflow. Raises `Invalid`, code `not_yaml`."""
+    document, problems = read(data, file)
+    if document is None:
+        raise Invalid("\n".join(str(finding) for finding in problems), code="not_yaml")
+    return document.value
 
 
 def _checked(report: Report) -> Sheet | None:

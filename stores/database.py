@@ -22,6 +22,8 @@ from holdpoint.engine.errors import Invalid, StoreError
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x484F4C44
 BUSY_SECONDS = 30.0
+_SET_SCHEMA_VERSION = f"PRAGMA user_version = {SCHEMA_VERSION:d}"
+_SET_APPLICATION_ID = f"PRAGMA application_id = {APPLICATION_ID:d}"
 _ATTEMPTS = 4
 _PREFIX = "sqlite:///"
 
@@ -90,9 +92,10 @@ class Database:
         # The runner takes no lock of its own; whoever waits here finds the work done.
         with self.peewee.atomic("IMMEDIATE"):
             if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
-                Runner(self.peewee, str(Path(__file__).parent / "migrations")).up()
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
+                runner: Any = Runner  # peewee's stubs leave it untyped
+                runner(self.peewee, str(Path(__file__).parent / "migrations")).up()
+                connection.execute(_SET_SCHEMA_VERSION)
+                connection.execute(_SET_APPLICATION_ID)
 
     @staticmethod
     def _application_id(connection: sqlite3.Connection) -> int:
@@ -192,7 +195,7 @@ class _Connections(peewee.SqliteDatabase):  # type: ignore[misc, unused-ignore]
     opened: list[sqlite3.Connection]
 
     def _connect(self) -> Any:
-        connection = super()._connect()
+        connection = super()._connect()  # type: ignore[misc]
         self.opened.append(connection)
         return connection
 

@@ -39,10 +39,20 @@ _READ_ENTRY = f"""
     SELECT {_ENTRY_COLUMNS} FROM history h WHERE h.run = (SELECT id FROM runs WHERE run_id = ?) AND h.seq = ?
 """  # noqa: S608 - constants of this module
 _READ_CONTENT = "SELECT body FROM contents WHERE run = (SELECT id FROM runs WHERE run_id = ?) AND sha256 = ?"
-_READ_REQUESTS = """
+_REQUESTS_SQL = """
     SELECT q.request_id, r.run_id, q.state, q.kind, q.status, q.opened, q.settled, q.due_at, q.rank
     FROM requests q JOIN runs r ON r.id = q.run
 """
+_READ_REQUEST = f"{_REQUESTS_SQL} WHERE q.request_id = ?"
+_READ_REQUESTS_OF_RUN = f"{_REQUESTS_SQL} WHERE r.run_id = ? ORDER BY q.opened"
+_READ_REVISION = f"""
+    SELECT {_ENTRY_COLUMNS} FROM revisions v JOIN history h ON h.run = v.run AND h.seq = v.seq
+    WHERE v.run = (SELECT id FROM runs WHERE run_id = ?) AND v.name = ? AND v.revision = ?
+"""  # noqa: S608 - constants of this module
+_KEYS_SQL = "SELECT k.scope, k.key, k.body, r.run_id, k.request_id FROM keys k JOIN runs r ON r.id = k.run"
+_READ_KEY = f"{_KEYS_SQL} WHERE k.scope = ? AND k.key = ?"
+_READ_KEY_OF_RUN = f"{_KEYS_SQL} WHERE r.run_id = ? AND k.key = ? AND k.request_id IS NOT NULL"
+_READ_KEYS_OF_RUN = f"{_KEYS_SQL} WHERE r.run_id = ?"
 _ADD_RUN = """
     INSERT INTO runs (run_id, definition, status, seq, head, at, started_at, initiator, record)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -128,7 +138,7 @@ class SqliteStore:
     def request(self, request_id: str) -> RequestRow:
         """Where one request stands."""
         with self._database.reading() as connection:
-            row = connection.execute(f"{_READ_REQUESTS} WHERE q.request_id = ?", (request_id,)).fetchone()
+            row = connection.execute(_READ_REQUEST, (request_id,)).fetchone()
         if row is None:
             raise NotFound(f"there is no request {request_id}", details={"request": request_id})
         return _request_row(row)
@@ -136,10 +146,7 @@ class SqliteStore:
     def requests(self, run_id: str) -> Sequence[RequestRow]:
         """All requests of a run."""
         with self._database.reading() as connection:
-            rows = connection.execute(
-                f"{_READ_REQUESTS} WHERE r.run_id = ? ORDER BY q.opened",
-                (run_id,),
-            ).fetchall()
+            rows = connection.execute(_READ_REQUESTS_OF_RUN, (run_id,)).fetchall()
         return [_request_row(row) for row in rows]
 
     def find(self, prefix: str, limit: int) -> Sequence[str]:
@@ -151,11 +158,11 @@ class SqliteStore:
 
     def key(self, scope: str, key: str) -> Key | None:
         """The key's row."""
-        return self._key("k.scope = ? AND k.key = ?", (scope, key))
+        return self._key(_READ_KEY, (scope, key))
 
     def key_of_run(self, run_id: str, key: str) -> Key | None:
         """The row of a decision's key within a run."""
-        return self._key("r.run_id = ? AND k.key = ? AND k.request_id IS NOT NULL", (run_id, key))
+        return self._key(_READ_KEY_OF_RUN, (run_id, key))
 
     def commit(
         self,
@@ -235,11 +242,7 @@ class SqliteStore:
     def revision_entry(self, run_id: str, name: str, revision: int) -> Entry | None:
         """The entry of one revision."""
         with self._database.reading() as connection:
-            row = connection.execute(
-                f"SELECT {_ENTRY_COLUMNS} FROM revisions v JOIN history h ON h.run = v.run AND h.seq = v.seq "  # noqa: S608
-                "WHERE v.run = (SELECT id FROM runs WHERE run_id = ?) AND v.name = ? AND v.revision = ?",
-                (run_id, name, revision),
-            ).fetchone()
+            row = connection.execute(_READ_REVISION, (run_id, name, revision)).fetchone()
         return None if row is None else _entry(run_id, row, "")
 
     def run_ids(self) -> Sequence[str]:
@@ -341,10 +344,7 @@ class SqliteStore:
             number, status, definition = connection.execute(
                 "SELECT id, status, definition FROM runs WHERE run_id = ?", (run_id,)
             ).fetchone()
-            requests = connection.execute(
-                f"{_READ_REQUESTS} WHERE q.run = ? ORDER BY q.opened",
-                (number,),
-            ).fetchall()
+            requests = connection.execute(_READ_REQUESTS_OF_RUN, (run_id,)).fetchall()
             document, version, workflow = connection.execute(
                 "SELECT document, version, workflow FROM definitions WHERE id = ?", (definition,)
             ).fetchone()
@@ -378,7 +378,7 @@ class SqliteStore:
                 definition_text=document,
                 definition_version=version.hex(),
                 definition_workflow=workflow,
-                keys=[_key_from(row) for row in connection.execute(f"{_READ_KEYS} WHERE k.run = ?", (number,))],
+                keys=[_key_from(row) for row in connection.execute(_READ_KEYS_OF_RUN, (run_id,))],
             )
 
     def faults(self) -> Sequence[str]:
@@ -465,9 +465,9 @@ class SqliteStore:
         ).fetchone()
         return int(row[0])
 
-    def _key(self, where: str, parameters: tuple[str, ...]) -> Key | None:
+    def _key(self, sql: str, parameters: tuple[str, ...]) -> Key | None:
         with self._database.reading() as connection:
-            row = connection.execute(f"{_READ_KEYS} WHERE {where}", parameters).fetchone()
+            row = connection.execute(sql, parameters).fetchone()
         return None if row is None else _key_from(row)
 
     def _rows(self, query: Any) -> list[tuple[Any, ...]]:
@@ -675,7 +675,6 @@ _RUN_WIDTH = 10
 _REMEMBERED = 10_000
 _KEPT_OF_A_RUN = 200
 _PRIORITIES = {rank: priority for priority, rank in RANKS.items()}
-_READ_KEYS = "SELECT k.scope, k.key, k.body, r.run_id, k.request_id FROM keys k JOIN runs r ON r.id = k.run"
 _FIND = MappingProxyType(
     {
         "runs": "SELECT run_id FROM runs WHERE run_id >= ? AND run_id < ? ORDER BY run_id LIMIT ?",

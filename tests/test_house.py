@@ -50,7 +50,8 @@ HOMES = {
 COMES_WITH = {"playhouse": "peewee", "referencing": "jsonschema", "jsonschema_specifications": "jsonschema"}
 
 CLOCK = "engine/clock.py"
-MAY_SLEEP: dict[str, str] = {}  # file → why no stored deadline can do it
+# File → why no stored deadline can do it.
+MAY_SLEEP = {"stores/database.py": "milliseconds of jitter between two tries for a lock that others hold"}
 
 # Beyond what an empty click program loads.
 HELP_MAY_LOAD = {"__future__", "holdpoint", "holdpoint.cli", "holdpoint.commands"}
