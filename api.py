@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from holdpoint import settings
 from holdpoint.engine.canonical import Json, canonical, check_json, digest
@@ -31,7 +31,6 @@ from holdpoint.engine.loop import Loop, Standing, Terms
 from holdpoint.engine.model import Cancel, Decide, Entry, Retry, RunRecord, Start
 from holdpoint.engine.people import may_act
 from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
-from holdpoint.engine.verify import Flaw
 from holdpoint.engine.views import (
     Artifact,
     Request,
@@ -43,6 +42,9 @@ from holdpoint.engine.views import (
     run_view,
     summary_view,
 )
+
+if TYPE_CHECKING:
+    from holdpoint.engine.verify import Flaw
 
 PRIORITIES = ("urgent", "high", "normal", "low")
 STATUSES = ("running", "waiting", "done", "failed", "cancelled")
@@ -313,7 +315,7 @@ class Engine:
 
     def verify(self, *run_ids: str) -> tuple[Flaw, ...]:
         """What is wrong with these runs, or with the whole database: nothing, if all invariants hold."""
-        from holdpoint.engine.verify import verify
+        from holdpoint.engine.verify import Flaw, verify
 
         chosen = [self._run_id(run_id) for run_id in run_ids]
         found = [] if chosen else [Flaw(run=None, code="database", message=text) for text in self._store.faults()]

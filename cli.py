@@ -7,6 +7,7 @@ here, so that `flow --help` costs next to nothing.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -119,14 +120,16 @@ def run(args: Sequence[str]) -> int:
     try:
         status = flow.main(args, prog_name="flow", standalone_mode=False, obj=call)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click exits for a broken pipe, and for nothing else in this mode
         return _quiet()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return USAGE
-    except Exception as error:
-        # An error may come before the options are read, and then the arguments are all there is to look at.
+    except click.ClickException as error:
+        # It may come before --json is read, and then the arguments are all there is to look at.
         return _refuse(error, is_json=call.is_json or "--json" in args)
+    except Exception as error:
+        return _refuse(error, is_json=call.is_json)
     return status if isinstance(status, int) else 0
 
 
@@ -169,18 +172,12 @@ def _told(error: Exception) -> tuple[int, dict[str, Any]]:
 
 
 def _told_usage(error: click.ClickException) -> dict[str, Any]:
-    message = error.format_message().strip().rstrip(".")
+    """Click's words in our style: lower case, no full stop, and where to look."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "flow"
-    return {
-        "code": "usage",
-        "message": f"{message[:1].lower()}{message[1:]}"
-        + ("; " if message[-1:] != "?" else " ")
-        + f"see {path} --help",
-        "details": {"usage": " ".join(context.command.collect_usage_pieces(context)), "command": path}
-        if context is not None
-        else {},
-    }
+    sentences = [*re.split(r"(?:\.|(?<=\?))\s+", error.format_message().strip().rstrip(".")), f"see {path} --help"]
+    message = "; ".join(f"{sentence[:1].lower()}{sentence[1:]}" for sentence in sentences).replace("?;", "?")
+    return {"code": "usage", "message": message, "details": {"command": path}}
 
 
 def _report(error: Exception) -> dict[str, Any]:

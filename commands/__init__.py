@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from holdpoint import Engine
@@ -53,14 +54,26 @@ class Call:
 
     @property
     def prefix(self) -> str:
-        """`flow` with the options that lead the next command to the same place."""
-        from shlex import quote
+        """`flow` with the options that lead the next command to the same place, as the same person."""
+        from shlex import join
+
+        return self.prefix_of_all if self.person is None else f"{self.prefix_of_all} {join(['--as', self.person])}"
+
+    @property
+    def prefix_of_all(self) -> str:
+        """`flow` with the options that lead anybody to the same place."""
+        from shlex import join
 
         words = ["flow"]
         words += [] if self.folder is None else ["--project", self.folder]
         words += [] if self.db is None else ["--db", self.db]
-        words += [] if self.person is None else ["--as", self.person]
-        return " ".join(quote(word) for word in words)
+        return join(words)
+
+    def is_one_of(self, people: Sequence[str] | None) -> bool:
+        """Whether who calls is named among these people and roles; nobody named means anyone."""
+        if not people or self.who in people:
+            return True
+        return any(f"role:{role}" in people for role in self.settings.roles.get(self.who, ()))
 
     def engine(self, *, is_new: bool = False) -> Engine:
         """The engine on the database that is meant.

@@ -46,8 +46,11 @@ def say(*parts: Part, to: IO[str] | None = None) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    text = Text.assemble(*(escape(part) if isinstance(part, str) else (escape(part[0]), part[1]) for part in parts))
-    Console(file=stream).print(text, soft_wrap=True)  # the terminal wraps, so that ids can be copied whole
+    line = Text()
+    for part in parts:
+        text, style = (part, "") if isinstance(part, str) else part
+        line.append(escape(text), style)
+    Console(file=stream).print(line, soft_wrap=True)  # the terminal wraps, so that ids can be copied whole
 
 
 def say_all(text: str, indent: str = "") -> None:
@@ -77,8 +80,8 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Part]], *, whole
     is_colourful = _has_colour(sys.stdout)
     console = Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful)
     needed = Measurement.get(console, console.options.update(max_width=10_000), table)
-    console.width = max(console.width, needed.minimum) if sys.stdout.isatty() else needed.maximum
-    console.print(table)
+    width = max(console.width, needed.minimum) if sys.stdout.isatty() else needed.maximum
+    Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful, width=width).print(table)
 
 
 def print_json(document: Json) -> None:

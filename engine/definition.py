@@ -147,6 +147,11 @@ class Definition:
         return ZoneInfo(self.timezone)
 
     @cached_property
+    def producing(self) -> frozenset[str]:
+        """The states that leave a result, under whose names it is read."""
+        return frozenset(name for name, state in self.states.items() if not isinstance(state, EndState))
+
+    @cached_property
     def producers(self) -> Mapping[str, tuple[AgentState, ...]]:
         """For each artifact, the states that make it."""
         found: dict[str, tuple[AgentState, ...]] = {}

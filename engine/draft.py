@@ -51,6 +51,7 @@ class Draft:
         self.before = before
         # A run's time never goes back, whatever the clock does (spec 3.9).
         self.now = facts.now if before is None or facts.now > before.at else before.at
+        self._now_text = format_time(self.now)
         self.work: Work | None = None
         self._run = before
         self._entries: list[Entry] = []
@@ -96,6 +97,7 @@ class Draft:
             run=run.id,
             seq=run.seq + 1,
             at=self.now,
+            at_text=self._now_text,
             kind=kind,
             actor=actor,
             actor_kind=actor_kind,
@@ -132,7 +134,7 @@ class Draft:
 
     def scope(self, **extra: Json) -> Scope:
         """What expressions see now."""
-        names = Names(self.definition, self.run, format_time(self.now), self, extra)
+        names = Names(self.definition, self.run, self._now_text, self, extra)
         return Scope(values=names, schemas=self.definition.schemas, zone=self.definition.zone)
 
     def step(self) -> Step:

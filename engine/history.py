@@ -24,12 +24,13 @@ def seal(
     actor_kind: ActorKind,
     data: Mapping[str, Json],
     prev: str,
+    at_text: str | None = None,
 ) -> Entry:
-    """An entry with its hash: the SHA-256 of the canonical JSON of `Entry.to_dict` without `hash`."""
+    """An entry with its hash (*at_text* saves writing the time again): the SHA-256 of the canonical JSON of `Entry.to_dict` without `hash`."""
     written = canonical(data)
     # The members stand in the order of their names, so this is the canonical form without encoding the data twice.
     text = (
-        f'{{"actor":{"null" if actor is None else _quote(actor)},"actor_kind":"{actor_kind}","at":"{format_time(at)}",'
+        f'{{"actor":{"null" if actor is None else _quote(actor)},"actor_kind":"{actor_kind}","at":"{at_text or format_time(at)}",'
         f'"data":{written},"kind":"{kind}","prev":"{prev}","run":"{run}","seq":{seq}}}'
     )
     return Entry(

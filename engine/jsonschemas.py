@@ -416,14 +416,22 @@ def _compiled(pattern: str) -> Any:
 _TOKEN = r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|."
 
 
+# ECMA 262, by which the standard reads patterns: ASCII digits and words, and `$` not before a last newline.
+_ECMA = {"$": r"\Z", r"\d": "[0-9]", r"\D": "[^0-9]", r"\w": "[0-9A-Za-z_]", r"\W": "[^0-9A-Za-z_]"}
+_ECMA_IN_CLASS = {r"\d": "0-9", r"\w": "0-9A-Za-z_"}
+
+
 def _translated(pattern: str) -> tuple[str, int]:
-    """The pattern with `$` meaning the end alone, as in ECMA 262, and the number of its parts, repetitions unrolled."""
+    """The pattern in the dialect of `regex`, and the number of its parts, repetitions unrolled."""
     pieces: list[str] = []
     sizes = [0]  # of the groups that are open
     last = 0  # the size of what a repetition would repeat
     for token in re.finditer(_TOKEN, pattern):
         text = token[0]
-        pieces.append(r"\Z" if text == "$" else text)
+        if text[0] == "[":
+            pieces.append(re.sub(r"\\.", lambda escape: _ECMA_IN_CLASS.get(escape[0], escape[0]), text))
+        else:
+            pieces.append(_ECMA.get(text, text))
         if text == "(":
             sizes.append(0)
             last = 0
@@ -443,7 +451,7 @@ def _translated(pattern: str) -> tuple[str, int]:
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+_TIME = r"([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 
@@ -488,13 +496,13 @@ FORMATS: Mapping[str, tuple[str, Callable[[str], bool]]] = {
     "date-time": ("a time such as 2025-12-31T12:30:00Z", _is_date_time),
     "duration": (
         "an ISO 8601 duration such as P2D",
-        _fits(r"P(?!$)(?:\d+W|(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)"),
+        _fits(r"(?a)P(?!$)(?:\d+W|(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)"),
     ),
     "email": ("an e-mail address", _fits(r"[^@\s]+@[^@\s]+")),
     "hostname": ("a host name", _fits(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")),
     "ipv4": ("an IPv4 address", _is_ipv4),
     "ipv6": ("an IPv6 address", _is_ipv6),
-    "uri": ("a URI", _fits(r"[A-Za-z][A-Za-z0-9+.-]*:[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*")),
+    "uri": ("a URI", _fits(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[!#$&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")),
     "uuid": ("a UUID", _fits("[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")),
 }
 """Format → what a text of it is, and its check. Other formats are notes, as the standard has it."""
@@ -713,7 +721,7 @@ class _Filler:
         first = schema.get("prefixItems", [])
         for index, subschema in enumerate(first[: len(value)]):
             self.fill(subschema, value[index], depth + 1)
-        if isinstance(schema.get("item"), dict):
+        if isinstance(schema.get("items"), dict):
             for item in value[len(first) :]:
                 self.fill(schema["items"], item, depth + 1)
 

@@ -63,7 +63,7 @@ class Names(Mapping[str, Json]):
         run = self._run
         if name == "input":
             return self._values.content(run.input)
-        if name in self._definition.states:
+        if name in self._definition.producing:
             return resolve(run.results.get(name), self._values)
         if name in self._extra:
             return self._extra[name]
@@ -73,13 +73,13 @@ class Names(Mapping[str, Json]):
         return read(self)
 
     def __iter__(self) -> Iterator[str]:
-        yield from ("input", *_READERS, *self._extra, *self._definition.states)
+        yield from ("input", *_READERS, *self._extra, *self._definition.producing)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return name == "input" or name in self._definition.states or name in self._extra or name in _READERS
+        return name == "input" or name in self._definition.producing or name in self._extra or name in _READERS
 
     def _artifacts(self) -> Mapping[str, Json]:
         return _Artifacts(self._definition, self._run, self._values)

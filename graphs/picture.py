@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from holdpoint.engine.definition import AgentState, AnyState, Definition, EndState, HumanState
+from holdpoint.engine.definition import AgentState, AnyState, Definition, EndState, HumanState, Target
 from holdpoint.engine.model import Entry, RunRecord
 
 Kind: TypeAlias = Literal["agent", "human", "end"]
@@ -156,7 +156,7 @@ def _notes(state: AnyState) -> Iterator[str]:
 
 def _edges(definition: Definition, taken: Mapping[_Way, int]) -> Iterator[Edge]:
     for target in definition.initial:
-        guard = _guard(target.when and target.when.source, len(definition.initial))
+        guard = _guard(target, len(definition.initial))
         yield Edge(
             source=None,
             option="",
@@ -176,7 +176,7 @@ def _edges(definition: Definition, taken: Mapping[_Way, int]) -> Iterator[Edge]:
                 yield Edge(
                     source=state.name,
                     option=option,
-                    guard=_guard(target.when and target.when.source, len(state.on[option])),
+                    guard=_guard(target, len(state.on[option])),
                     to=target.to,
                     is_timed=is_timed,
                     after=after if is_timed else "",
@@ -184,9 +184,9 @@ def _edges(definition: Definition, taken: Mapping[_Way, int]) -> Iterator[Edge]:
                 )
 
 
-def _guard(condition: str | None, targets: int) -> str:
-    if condition is not None:
-        return f"when {one_line(condition)}"
+def _guard(target: Target, targets: int) -> str:
+    if target.when is not None:
+        return f"when {one_line(target.when.source)}"
     return "otherwise" if targets > 1 else ""
 
 

@@ -85,6 +85,7 @@ class _Space:
     def __init__(self, root: str) -> None:
         self.root = root
         self.users = 0
+        self.is_on_path = False  # through us; it may be there on its own
         self.functions: dict[str, Callable[..., Any]] = {}
         self.aside: dict[str, ModuleType] = {}
         self.hidden: dict[str, ModuleType] = {}  # modules of the host program whose names the project needs
@@ -148,11 +149,13 @@ def _at_work(root: str) -> Iterator[_Space]:
     finally:
         with _lock:
             space.users -= 1
-            if not space.users:
+            if not space.users and space.is_on_path:
                 sys.path = _without(root)
+                space.is_on_path = False
 
 
 def _activate(space: _Space) -> None:
+    """Give `sys.modules` and the first place of `sys.path` to a project; the lock is held."""
     global _active
     if _active is not space:
         for root, tops in _tops_by_home().items():
@@ -161,11 +164,13 @@ def _activate(space: _Space) -> None:
         if _active is not None:
             sys.modules.update(_active.hidden)
             _active.hidden = {}
+        space.hidden = {name: sys.modules[name] for name in space.aside if name in sys.modules}
         sys.modules.update(space.aside)
         space.aside = {}
         _active = space
     if sys.path[:1] != [space.root]:
-        sys.path = [space.root, *(_without(space.root) if space.users > 1 else sys.path)]
+        sys.path = [space.root, *(_without(space.root) if space.is_on_path else sys.path)]
+        space.is_on_path = True
 
 
 def _without(root: str) -> list[str]:

@@ -381,9 +381,6 @@ def _sorted(call: Call, items: list[Json], read: Callable[[Json], Json], is_reve
     keys = [read(item) for item in items]
     for key in keys:
         check_ordered(call.run, key, keys[0])
-    # Texts of equal beginnings cost their length in each comparison.
-    longest = max((len(key) for key in keys if isinstance(key, str)), default=0)
-    call.run.spend(len(keys) * len(keys).bit_length() * (longest // 1000))
     order = sorted(range(len(keys)), key=keys.__getitem__, reverse=is_reversed)
     return [items[index] for index in order]
 

@@ -86,7 +86,7 @@ def to_json(run: Run, value: Json) -> str:
 def settled(run: Run, value: Json) -> Json:
     """The value, as plain JSON and within the bound of a result; what loads lazily is loaded."""
     plain, count = measured(value, MAX_RESULT)
-    run.spend(count // 32)
+    run.spend(count // 24)
     return plain
 
 

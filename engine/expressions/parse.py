@@ -310,9 +310,11 @@ class _Parser:
         return left
 
     def operand(self, power: int) -> Node:
-        self.size += 1
         token = self.token
         kind = token.kind
+        if kind == "(":
+            return self.parentheses()
+        self.size += 1
         if kind == "name":
             return Name(token.offset, self.advance().text)
         if kind == "number":
@@ -330,8 +332,6 @@ class _Parser:
                 raise ExpressionSyntaxError("put this 'not' and what follows in parentheses", token.offset)
             self.advance()
             return Unary(token.offset, "not", self.expression(_NOT))
-        if kind == "(":
-            return self.parentheses()
         if kind == "[":
             return ListOf(token.offset, tuple(self.items()))
         if kind == "{":
@@ -493,8 +493,7 @@ class _Parser:
 
     def filters(self, left: Node) -> Node:
         """Filters and tests one after the other; they bind alike."""
-        for _ in range(MAX_DEPTH + 1):
-            self.size += 1
+        for count in range(MAX_DEPTH + 1):
             if self.take("|"):
                 left = self.filter(left)
             elif self.take("is"):
@@ -507,6 +506,7 @@ class _Parser:
                 raise ExpressionSyntaxError(
                     f"put what stands before this {self.token.kind!r} in parentheses", self.token.offset
                 )
+            self.size += count > 0  # the first is counted with the operators
         raise ExpressionSyntaxError(f"more than {MAX_DEPTH} filters in a row", self.token.offset)
 
     def filter(self, base: Node) -> Node:

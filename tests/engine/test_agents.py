@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 from typing import Any, Literal
 
 import pytest
@@ -147,6 +149,15 @@ def test_a_module_that_raises_is_an_import_failure(tmp_path: Path, source: str, 
     assert message in _failure(_run(_work(tmp_path, "agents:draft")), "agent_import").message
 
 
+def test_a_module_that_was_missing_is_found_once_it_is_there(tmp_path: Path) -> None:
+    before = tmp_path.stat()
+    _failure(_run(_work(tmp_path, "agents:draft")), "agent_missing")
+    _project(tmp_path, agents="def draft():\n    return 1\n")
+    os.utime(tmp_path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as on a disk whose times are coarse
+
+    assert _output(_run(_work(tmp_path, "agents:draft"))) == 1
+
+
 def test_a_function_is_imported_once(tmp_path: Path) -> None:
     _project(tmp_path, agents="count = []\ndef draft():\n    count.append(1)\n    return len(count)\n")
 
@@ -162,10 +173,11 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
     agents = (
         "import helpers\ncalls = []\n"
         "def draft():\n    calls.append(1)\n    return [helpers.NAME, len(calls)]\n"
-        "def late():\n    import latecomer\n    return latecomer.NAME\n"
+        "def late():\n    import latecomer\n    latecomer.calls.append(1)\n"
+        "    return [latecomer.NAME, len(latecomer.calls)]\n"
     )
     for name in ("one", "two"):
-        here = f"NAME = '{name}'\n"
+        here = f"NAME = '{name}'\ncalls = []\n"
         _project(tmp_path / name, agents=agents, helpers=here, latecomer=here)
     return tmp_path / "one", tmp_path / "two"
 
@@ -179,7 +191,12 @@ def test_each_project_gets_its_own_modules(two: tuple[Path, Path]) -> None:
 def test_what_is_imported_during_a_call_is_the_projects_own(two: tuple[Path, Path]) -> None:
     outputs = [_output(_run(_work(project, "agents:late"))) for project in (*two, *two)]
 
-    assert outputs == ["one", "two", "one", "two"]
+    assert outputs == [["one", 1], ["two", 1], ["one", 2], ["two", 2]]
+
+
+def test_a_function_is_looked_up_in_its_own_project_though_another_has_begun(two: tuple[Path, Path]) -> None:
+    with python._at_work(os.path.realpath(two[0])) as space, python._at_work(os.path.realpath(two[1])):
+        assert space.resolve("agents:draft")() == ["one", 1]
 
 
 def test_a_project_without_the_module_does_not_get_that_of_another(two: tuple[Path, Path], tmp_path: Path) -> None:
@@ -199,16 +216,36 @@ def test_packages_without_init_of_two_projects_are_kept_apart(tmp_path: Path) ->
     ]
 
 
+def test_projects_that_run_at_the_same_time_call_their_own_functions(two: tuple[Path, Path]) -> None:
+    barrier = Barrier(2)
+
+    def names(project: Path) -> list[str]:
+        barrier.wait()
+        return [_output(_run(_work(project, "agents:draft")))[0] for _ in range(50)]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(names, two)) == [["one"] * 50, ["two"] * 50]
+
+
 def test_a_module_of_the_host_gives_way_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = _project(tmp_path / "host", hosted="def go():\n    return 'host'\n")
     monkeypatch.syspath_prepend(str(host))
     module = __import__("hosted")
     project = _project(tmp_path / "project", hosted="def go():\n    return 'project'\n")
 
-    assert _output(_run(_work(project, "hosted:go"))) == "project"
-    _run(_work(tmp_path / "other", "agents:x"))
+    for _ in range(2):
+        assert _output(_run(_work(project, "hosted:go"))) == "project"
+        _run(_work(tmp_path / "other", "agents:x"))
 
-    assert sys.modules["hosted"] is module
+        assert sys.modules["hosted"] is module
+
+
+def test_a_folder_that_is_on_the_path_already_stays_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _project(tmp_path, agents="def f():\n    return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert _output(_run(_work(tmp_path, "agents:f"))) == 1
+    assert sys.path[0] == str(tmp_path)
 
 
 def test_modules_of_python_itself_are_never_replaced(tmp_path: Path) -> None:
@@ -409,6 +446,29 @@ def test_ctrl_c_goes_through(tmp_path: Path, is_async: bool) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         _call(draft_slowly if is_async else draft, tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_a_signal_interrupts_an_async_agent_and_leaves_the_handler_as_it_was(tmp_path: Path) -> None:
+    async def draft() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        _call(draft, tmp_path)
+
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_output_with_a_hostile_repr_does_not_disturb_the_event_loop(tmp_path: Path) -> None:
+    async def draft() -> Any:
+        return _Hostile()
+
+    before = signal.getsignal(signal.SIGINT)
+    _failure(_call(draft, tmp_path), "agent_output")
+
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_endless_recursion_is_a_bounded_failure(tmp_path: Path) -> None:

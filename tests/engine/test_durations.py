@@ -244,6 +244,10 @@ def test_time_reads_back_exactly(at: datetime) -> None:
     assert parse_time(format_time(at)) == at
 
 
+def test_time_of_another_zone_is_written_in_utc() -> None:
+    assert format_time(datetime(2026, 7, 1, 12, tzinfo=ROME)) == "2026-07-01T10:00:00.000000Z"
+
+
 def test_time_without_a_zone_has_no_text() -> None:
     with pytest.raises(ValueError, match="without a zone"):
         format_time(datetime(2026, 1, 1))  # noqa: DTZ001

@@ -294,7 +294,7 @@ def test_argument_of_default_is_evaluated_only_when_it_is_needed() -> None:
         pytest.param("1 % 0", "'%' divides by zero", id="modulo"),
         pytest.param("0 ** -1", "'**' divides by zero", id="power-of-zero"),
         pytest.param("2 ** 127", "an integer of more than 128 bits", id="128-bits"),
-        pytest.param("10 ** (10 ** 7)", "an integer of more than 128 bits", id="power-without-end"),
+        pytest.param("10 ** (10 ** 10)", "an integer of more than 128 bits", id="power-without-end"),
         pytest.param("2 ** 64 * 2 ** 64", "an integer of more than 128 bits", id="product-of-128-bits"),
         pytest.param("2.0 ** 5000", "a number that is too large", id="infinity"),
         pytest.param("1e308 * 10", "a number that is too large", id="infinity-by-product"),
@@ -509,8 +509,8 @@ def test_lazy_mapping_loads_what_is_read(text: str, value: Any, loaded: list[str
 def test_lazy_mapping_is_not_loaded_for_an_error() -> None:
     artifacts = Lazy({"report": 1})
 
-    with pytest.raises(ExpressionError, match=r"artifacts has no 'x' \(in"):
-        evaluate("artifacts.x", Scope({"artifacts": artifacts}))
+    with pytest.raises(ExpressionError, match=r"artifacts has no 'repor' \(in"):
+        evaluate("artifacts.repor", Scope({"artifacts": artifacts}))
     assert artifacts.loaded == []
 
 
@@ -613,14 +613,14 @@ def test_lazy_result_is_plain_json() -> None:
         pytest.param("not " * 100 + "true", 256, "nested deeper than 64", id="not-100"),
         pytest.param("-" * 100 + "a", 64, "nested deeper than 64", id="minus-100"),
         pytest.param("a" + " | abs" * 65, 391, "more than 64 filters in a row", id="filters-65"),
-        pytest.param("1 +" * 30_000 + "1", 0, "more than", id="too-long"),
+        pytest.param("1 +" * 30_000 + "1", 0, "an expression has at most 65536 characters", id="too-long"),
     ],
 )
 def test_what_is_no_expression_is_refused_at_its_place(text: str, offset: int, message: str) -> None:
     with pytest.raises(ExpressionSyntaxError) as refusal:
         parse_expression(text)
 
-    assert message in refusal.value.message.replace("an expression has at most 65536 characters", "more than")
+    assert message in refusal.value.message
     assert refusal.value.offset == refusal.value.details["offset"] == offset
 
 
@@ -699,24 +699,38 @@ BIG = Scope(
 )
 def test_evaluation_is_refused_before_it_grows(text: str) -> None:
     expression = parse_expression(text)
-    started = time.perf_counter()
+    started = time.process_time()
 
     with pytest.raises(
         ExpressionError, match=r"is larger than 1048576 bytes|takes more than 30000 steps|at most 100 chars"
     ):
         expression.evaluate(BIG)
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
-def test_steps_are_counted_exactly() -> None:
-    """Two nodes, one item and its two filters: what is left over decides to the step."""
-    text = "items | sum"
-    nodes = parse(text).size
+@pytest.mark.parametrize(
+    ("text", "nodes", "steps_per_item"),
+    [
+        pytest.param("items | length", 2, 0, id="length"),
+        pytest.param("items | sum", 2, 1, id="sum"),
+        pytest.param("items | reverse | first + 1 * 2", 7, 1, id="operators"),
+        pytest.param("items | map('abs') | length", 4, 2, id="map"),
+        pytest.param("(items | map('abs') | sum) if items", 6, 3, id="map-and-sum"),
+        pytest.param("'x' not in items", 3, 1, id="in"),
+        pytest.param("items == items", 3, 1, id="equality"),
+    ],
+)
+def test_steps_are_counted_exactly(text: str, nodes: int, steps_per_item: int) -> None:
+    """One for each node, and what the operators and filters say for each item; the last step decides."""
+    tree = parse(text)
+    most = (30_000 - tree.size) // max(steps_per_item, 1)
 
-    assert parse_expression(text).evaluate(Scope({"items": [1] * (30_000 - nodes)})) == 30_000 - nodes
-    with pytest.raises(ExpressionError, match="more than 30000 steps"):
-        parse_expression(text).evaluate(Scope({"items": [1] * (30_000 - nodes + 1)}))
+    parse_expression(text).evaluate(Scope({"items": [1] * most}))
+    if steps_per_item:
+        with pytest.raises(ExpressionError, match="more than 30000 steps"):
+            parse_expression(text).evaluate(Scope({"items": [1] * (most + 1)}))
+    assert tree.size == nodes
 
 
 def test_result_of_a_mebibyte_is_allowed_and_no_more() -> None:
@@ -731,6 +745,19 @@ def test_what_is_read_and_not_built_may_be_as_large_as_it_is_stored() -> None:
     scope = Scope({"text": "x" * 2_000_000})
 
     assert parse_template("{{ text }}").render(scope) is scope.values["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("{{ '" + "x" * 70_000 + "' }}", "at most 65536 characters", id="characters"),
+        pytest.param("{{ [" + "1," * 30_000 + "] }}", "more than 30000 operands and operators", id="operands"),
+        pytest.param("{{ a.b }}" * 10_001, "more than 30000 operands and operators", id="operands-of-all-expressions"),
+    ],
+)
+def test_text_of_an_expression_is_bounded(text: str, message: str) -> None:
+    with pytest.raises(ExpressionSyntaxError, match=message):
+        parse_template(text)
 
 
 def test_template_is_bounded_as_a_whole() -> None:
@@ -818,7 +845,8 @@ def test_value_renders_its_texts_and_not_its_keys() -> None:
     value = parse_value({"{{ x }}": "{{ input.amount }}", "list": ["a {{ input.employee }}", 1, None, {"b": True}]})
 
     assert value.render(SCOPE) == {"{{ x }}": 6000, "list": ["a Ada", 1, None, {"b": True}]}
-    assert (value.names, value.is_constant) == ({"input"}, False)
+    assert value.names == {"input"}
+    assert not value.is_constant
 
 
 @pytest.mark.parametrize("value", [None, True, 1, 1.5, "text", [], {"{{ a }}": ["b", {"c": None}]}])
@@ -983,9 +1011,9 @@ EXPRESSIONS = st.recursive(
 def check_bounded(text: str) -> None:
     """No form of the text gives anything but JSON or one of the two errors, and soon."""
     for is_bare in (True, False):
-        started = time.perf_counter()
+        started = time.process_time()
         outcome = outcome_of(text, is_bare)
-        took = time.perf_counter() - started
+        took = time.process_time() - started
 
         assert took < 1
         if isinstance(outcome, ExpressionSyntaxError):

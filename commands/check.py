@@ -1,0 +1,73 @@
+"""`flow check`: what is wrong with workflow files."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from holdpoint import api
+from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.output import print_json, say
+from holdpoint.engine.errors import Finding, NotFound
+
+FINDINGS = 1
+
+
+@click.command(cls=Command)
+@click.argument("files", metavar="[FILE|NAME]...", nargs=-1)
+@click.option("--strict", "is_strict", is_flag=True, help="Exit with 1 for warnings too.")
+@pass_call
+def command(call: Call, files: Sequence[str], is_strict: bool) -> int:
+    """Check workflow files, by default all of the project.
+
+    Each finding is FILE:LINE:COLUMN, error or warning, a code, what was found, and what to do. The exit status is 1
+    where there are errors.
+    """
+    paths = [api.locate(name, call.settings) for name in files] or _all_files(call)
+    findings = [finding for path in paths for finding in api.check(_short(path))]
+    counts: Counter[str] = Counter(finding.severity for finding in findings)
+    if call.is_json:
+        print_json({"findings": [finding.to_dict() for finding in findings]})
+    else:
+        _print(findings, counts, len(paths))
+    return FINDINGS if counts["error"] or (is_strict and counts["warning"]) else 0
+
+
+def _all_files(call: Call) -> list[Path]:
+    settings = call.settings
+    found = api.workflow_files(settings)
+    if not found:
+        folders = ", ".join(repr(folder) for folder in settings.workflows)
+        raise NotFound(f"there is no workflow file under {folders} of {settings.project}; name a FILE")
+    return found
+
+
+def _short(path: Path) -> Path:
+    """The path as one would type it here."""
+    if not path.is_absolute():
+        return path
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else Path(relative)
+
+
+def _print(findings: Sequence[Finding], counts: Counter[str], files: int) -> None:
+    for finding in findings:
+        fix = f"; {finding.fix}" if finding.fix else ""
+        say(
+            f"{finding.file}:{finding.line}:{finding.column}: ",
+            (finding.severity, "bold red" if finding.severity == "error" else "yellow"),
+            f" {finding.code} {finding.message}{fix}",
+        )
+    checked = f"{files} file" + ("" if files == 1 else "s")
+    if not findings:
+        say(("ok", "green"), f": {checked}")
+        return
+    say(f"{checked}: " + ", ".join(_count(counts[kind], kind) for kind in ("error", "warning") if counts[kind]))
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")

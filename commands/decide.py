@@ -1,0 +1,95 @@
+"""`flow decide`: a person settles a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from holdpoint import Engine, Request
+from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.render import finish
+from holdpoint.commands.values import read_object, read_text, read_value
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.errors import Invalid
+
+
+@click.command(cls=Command)
+@click.argument("target", metavar="REQUEST|RUN")
+@click.argument("option")
+@click.option("--comment", metavar="TEXT", help="What you have to say.")
+@click.option("-a", "pairs", metavar="KEY=VALUE", multiple=True, help="One answer of the form; KEY=@FILE reads a file.")
+@click.option("--answers", "file", metavar="FILE", help="The answers, as JSON or YAML; - is standard input.")
+@click.option("--artifact", metavar="FILE", help="Your edit of the artifact under review.")
+@click.option("--base", type=int, metavar="N", help="The revision that you looked at [default: the one shown].")
+@click.option("--at", "state", metavar="STATE", help="Refuse if the run is in another state.")
+@click.option("--key", metavar="KEY", help="Your own key: the same decision again changes nothing.")
+@click.option("--advance/--no-advance", "is_advancing", default=None, help="Run agents here, or leave that to a tick.")
+@pass_call
+def command(
+    call: Call,
+    target: str,
+    option: str,
+    comment: str | None,
+    pairs: Sequence[str],
+    file: str | None,
+    artifact: str | None,
+    base: int | None,
+    state: str | None,
+    key: str | None,
+    is_advancing: bool | None,
+) -> int:
+    """Settle a REQUEST, or the one open request of a RUN, and advance the run.
+
+    An edited artifact is taken byte for byte where it is a text, else as JSON, or YAML by its ending.
+    """
+    with call.engine() as engine:
+        has_values = bool(pairs or file or artifact)
+        request = _request_meant(engine, target, state) if has_values else None
+        run = engine.decide(
+            target,
+            option,
+            by=call.who,
+            comment=comment,
+            answers=_answers(request, file, pairs),
+            artifact=None if artifact is None else _edit(request, artifact),
+            base=base,
+            at=state,
+            key=key,
+            advance=engine.settings.advance if is_advancing is None else is_advancing,
+        )
+        return finish(call, run)
+
+
+def _request_meant(engine: Engine, target: str, state: str | None) -> Request | None:
+    """The request whose form and artifact say how to read what is given: the one that is open, or was last.
+
+    None where that cannot be told, and then the decision is refused for that reason.
+    """
+    if target.startswith("req_"):
+        return engine.get_request(target)
+    run = engine.get_run(target)
+    if run.requests:
+        return engine.get_request(run.requests[0].id) if len(run.requests) == 1 else None
+    opened = [entry.data["request"] for entry in engine.history(run.id) if entry.kind == "request.opened"]
+    requests = (engine.get_request(request_id) for request_id in reversed(opened))
+    return next((request for request in requests if state in (None, request.state)), None)
+
+
+def _answers(request: Request | None, file: str | None, pairs: Sequence[str]) -> Json:
+    """The answers as given; keys are looked at where they can still be refused."""
+    if request is None:
+        return read_object(file, pairs, None, "answers", is_free=True)
+    is_free = request.status != "open" or request.form is None
+    return read_object(file, pairs, request.form, "answers", is_free=is_free)
+
+
+def _edit(request: Request | None, name: str) -> Json:
+    """The edit in a file: text where the revision shown is a text, or none is shown and it will be refused."""
+    shown = next((item for item in request.show if item.get("revision") is not None), None) if request else None
+    if shown is None or isinstance(shown.get("content"), str):
+        return read_text(name)
+    value = read_value(name)
+    if value is None:
+        raise Invalid(f"file {name!r} holds null, which is no edit", code="artifact")
+    return value

@@ -1,0 +1,183 @@
+"""How a run and a request look to people, with the commands that go on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from shlex import quote
+
+from holdpoint import Request, Run
+from holdpoint.commands import Call
+from holdpoint.commands.output import (
+    STATUS_STYLES,
+    Part,
+    print_json,
+    say,
+    say_all,
+    shorten,
+    show_json,
+    show_time,
+)
+from holdpoint.engine.canonical import Json
+
+RUN_FAILED = 7
+
+
+def finish(call: Call, run: Run) -> int:
+    """Print the run that a command moved; the exit status."""
+    if call.is_json:
+        print_json(run.to_dict())
+    else:
+        print_outcome(call, run)
+    return RUN_FAILED if run.status == "failed" else 0
+
+
+def print_outcome(call: Call, run: Run) -> None:
+    """Where a run stands now, and what to do next."""
+    if run.replayed:
+        say("this had been decided before; nothing changed")
+    say(*headline(run))
+    for request in run.requests:
+        say(f"  {request.id}: {shorten(request.message, 100)}" if request.message else f"  {request.id}")
+        print_ways(call, request, "    ")
+    if run.status == "running":
+        say(f"  {call.prefix} tick")
+    if run.error is not None:
+        say_all(f"{run.error['code']}: {run.error['message']}", "  ")
+        say(f"  {call.prefix} retry {run.id}")
+    if run.output is not None:
+        say_all(show_json(run.output), "  ")
+
+
+def headline(run: Run) -> list[Part]:
+    """`run_… of expense-approval waits in manager`."""
+    where = f" in {run.state}" if run.state else ""
+    words = {
+        "waiting": f" waits{where}",
+        "running": f" is ready{where}" if not run.requests else f" goes on{where}",
+        "done": f" is done{where}: {run.outcome}",
+        "failed": f" failed{where}",
+        "cancelled": f" was cancelled{where}",
+    }
+    return [f"{run.id} of {run.workflow}", (words[run.status], STATUS_STYLES[run.status])]
+
+
+def print_ways(call: Call, request: Request, indent: str) -> None:
+    """The commands that settle a request, who may give them, and what happens without."""
+    for option in request.options:
+        say(f"{indent}{way(call, request, option)}")
+    if request.assign:
+        say(f"{indent}for {who_may(request.assign)}")
+    if request.due_at is not None:
+        say(f"{indent}{_at_the_deadline(request)}")
+
+
+def way(call: Call, request: Request, option: str) -> str:
+    """The command that chooses an option."""
+    people = request.assign.get(option) if isinstance(request.assign, Mapping) else request.assign
+    words = [call.prefix if call.is_one_of(people) else call.prefix_of_all, "decide", request.id, quote(option)]
+    if option in request.needs_comment:
+        words.append("--comment TEXT")
+    form = request.form if isinstance(request.form, Mapping) else {}
+    words += [f"-a {quote(str(key))}=…" for key in form.get("required", ())]
+    if request.kind == "crash" and option == "done":
+        words.append("--answers FILE")
+    return " ".join(words)
+
+
+def who_may(assign: Json) -> str:
+    """`role:manager, alice`; by option where it differs; `anyone`."""
+    if isinstance(assign, Mapping):
+        return "; ".join(f"{option}: {who_may(people)}" for option, people in assign.items())
+    return ", ".join(assign) if assign else "anyone"
+
+
+def print_run(call: Call, run: Run) -> None:
+    """Everything about a run."""
+    say(*headline(run))
+    _facts(
+        {
+            "definition": run.definition,
+            "initiator": run.initiator,
+            "started": show_time(run.started_at),
+            "updated": show_time(run.updated_at),
+            "ended": None if run.ended_at is None else show_time(run.ended_at),
+            "visits": ", ".join(f"{state} {count}" for state, count in run.visits.items()) or None,
+        }
+    )
+    if run.error is not None:
+        _block("error", f"{run.error['code']}: {run.error['message']}")
+    _block("input", show_json(run.input))
+    for state, result in run.results.items():
+        _block(f"result of {state}", show_json(result))
+    for name, artifact in run.artifacts.items():
+        _block(f"artifact {name}, {_revision(artifact)}", show_json(artifact["content"]))
+    if run.output is not None:
+        _block("output", show_json(run.output))
+    for request in run.requests:
+        say("waits for ", (request.id, "bold"), f" ({request.kind})")
+        say_all(request.message, "  ")
+        print_ways(call, request, "  ")
+
+
+def print_request(call: Call, request: Request) -> None:
+    """Everything about a request."""
+    style = "yellow" if request.status == "open" else "green"
+    say((request.id, "bold"), f" of {request.workflow}: {request.kind} in {request.state} is ", (request.status, style))
+    _facts(
+        {
+            "run": request.run,
+            "opened": show_time(request.opened_at),
+            "due": None if request.due_at is None else show_time(request.due_at),
+            "options": ", ".join(request.options),
+            "assigned to": who_may(request.assign),
+            "priority": None if request.priority == "normal" else request.priority,
+        }
+    )
+    _block("message", request.message)
+    for shown in request.show:
+        if "value" in shown:
+            _block(str(shown["name"]), show_json(shown["value"]))
+        elif shown["revision"] is None:
+            _block(f"artifact {shown['name']}", "(not there yet)")
+        else:
+            _block(f"artifact {shown['name']}, revision {shown['revision']}", show_json(shown.get("content")))
+    if request.form is not None:
+        _block("form", show_json(request.form))
+    if request.attempt is not None:
+        _block("attempt", show_json(dict(request.attempt)))
+    if request.decision is not None:
+        _block("decision", "\n".join(_decision(request.decision)))
+    if request.status == "open":
+        say("decide with")
+        print_ways(call, request, "  ")
+
+
+def _at_the_deadline(request: Request) -> str:
+    at = "" if request.due_at is None else show_time(request.due_at)
+    if request.default is None:
+        return f"if nobody does, the run goes on by its timeout at {at}"
+    return f"if nobody does, {request.default['decision']} applies at {at}"
+
+
+def _decision(decision: Mapping[str, Json]) -> Iterator[str]:
+    by = decision["by"] if decision["by"] is not None else "its deadline"
+    yield f"{decision['decision']} by {by} at {show_time(str(decision['at']))}"
+    if decision.get("comment"):
+        yield str(decision["comment"])
+    if decision.get("answers") is not None:
+        yield show_json(decision["answers"])
+
+
+def _revision(artifact: Mapping[str, Json]) -> str:
+    return f"revision {artifact['revision']} by {artifact['author']} ({artifact['author_kind']})"
+
+
+def _facts(facts: Mapping[str, object]) -> None:
+    for name, value in facts.items():
+        if value is not None:
+            say((f"  {name:<12}", "dim"), str(value))
+
+
+def _block(title: str, text: str) -> None:
+    say((f"  {title}", "dim"))
+    say_all(text, "    ")

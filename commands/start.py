@@ -1,0 +1,41 @@
+"""`flow start`: a run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from holdpoint import api
+from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.render import finish
+from holdpoint.commands.values import read_object
+
+
+@click.command(cls=Command)
+@click.argument("workflow", metavar="FILE|NAME")
+@click.option("-i", "pairs", metavar="KEY=VALUE", multiple=True, help="One key of the input; KEY=@FILE reads a file.")
+@click.option("--input", "file", metavar="FILE", help="The input, as JSON or YAML; - is standard input.")
+@click.option("--key", metavar="KEY", help="Your own key: the same start again returns the first run.")
+@click.option("--advance/--no-advance", "is_advancing", default=None, help="Run agents here, or leave that to a tick.")
+@pass_call
+def command(
+    call: Call, workflow: str, pairs: Sequence[str], file: str | None, key: str | None, is_advancing: bool | None
+) -> int:
+    """Start a run and advance it until it waits or ends.
+
+    What contains / or ends in .yaml or .yml is a FILE; else a NAME, looked up in the project's workflows. A VALUE is
+    taken as written where the input's schema says string, else as JSON where it is JSON.
+    """
+    settings = call.settings
+    definition = api.load(api.locate(workflow, settings))
+    value = read_object(file, pairs, definition.input, "input")
+    with call.engine(is_new=True) as engine:
+        run = engine.start(
+            definition,
+            value,
+            initiator=call.who,
+            key=key,
+            advance=settings.advance if is_advancing is None else is_advancing,
+        )
+        return finish(call, run)

@@ -1,0 +1,48 @@
+"""`flow tick`: one pass for cron."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import click
+
+from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.output import print_json, say, warn
+
+INTERNAL = 70
+
+
+@click.command(cls=Command)
+@click.option("--limit", type=int, metavar="N", help="Do at most so many things.")
+@pass_call
+def command(call: Call, limit: int | None) -> int:
+    """Apply deadlines that are due, then take up what crashed or is ready; print the counts.
+
+    Any number may run at once. Failed runs are counted; the exit status is 70 where something could not be handled.
+    """
+    logger = logging.getLogger("holdpoint")
+    notes = _Notes()
+    logger.addHandler(notes)
+    try:
+        with call.engine() as engine:
+            counts = engine.tick(limit)
+    finally:
+        logger.removeHandler(notes)
+    if call.is_json:
+        print_json(counts)
+    else:
+        say(", ".join(f"{name} {count}" for name, count in counts.items()))
+    return INTERNAL if counts["errors"] else 0
+
+
+class _Notes(logging.Handler):
+    """Says what the pass could not handle, in one line each; FLOW_DEBUG=1 adds the traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        warn(record.getMessage() + (f": {type(error).__name__}: {error}" if error else ""))
+        if error is not None and os.environ.get("FLOW_DEBUG"):
+            import traceback
+
+            traceback.print_exception(error)

@@ -1,0 +1,45 @@
+"""`flow verify`: proof that what is stored holds together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from holdpoint import Engine
+from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.output import print_json, say
+
+FINDINGS = 1
+_PAGE = 1_000
+
+
+@click.command(cls=Command)
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@pass_call
+def command(call: Call, runs: Sequence[str]) -> int:
+    """Prove that histories are whole and that runs are what their histories say, of all runs or of some.
+
+    The exit status is 1 where something does not hold.
+    """
+    with call.engine() as engine:
+        flaws = engine.verify(*runs)
+        if call.is_json:
+            print_json({"findings": [flaw.to_dict() for flaw in flaws]})
+        elif flaws:
+            for flaw in flaws:
+                say(f"{flaw.run or 'database'}: ", (flaw.code, "bold red"), f" {flaw.message}")
+        else:
+            count = len(runs) or _count(engine)
+            say(("ok", "green"), f": {count} run" + ("" if count == 1 else "s"))
+    return FINDINGS if flaws else 0
+
+
+def _count(engine: Engine) -> int:
+    count, after = 0, None
+    while True:
+        page = engine.runs(limit=_PAGE, after=after)
+        count += len(page.items)
+        if page.next is None:
+            return count
+        after = page.next
