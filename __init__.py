@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         StoreError,
         UsageError,
     )
-    from holdpoint.engine.views import Request, Run, RunSummary
+    from holdpoint.engine.model import Entry
+    from holdpoint.engine.views import Artifact, Request, Run, RunSummary
 
     __version__: str
 
@@ -41,17 +42,21 @@ _HOMES = {
     "RunFailed": "holdpoint.engine.errors",
     "StoreError": "holdpoint.engine.errors",
     "UsageError": "holdpoint.engine.errors",
+    "Entry": "holdpoint.engine.model",
+    "Artifact": "holdpoint.engine.views",
     "Request": "holdpoint.engine.views",
     "Run": "holdpoint.engine.views",
     "RunSummary": "holdpoint.engine.views",
 }
 
 __all__ = [
+    "Artifact",
     "Conflict",
     "Context",
     "Definition",
     "DefinitionError",
     "Engine",
+    "Entry",
     "Finding",
     "HoldpointError",
     "Invalid",

@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any, TypeAlias
 
-import click
-
 from holdpoint.engine.canonical import Json
 
 Part: TypeAlias = str | tuple[str, str]
@@ -95,9 +93,8 @@ def print_json(document: Json) -> None:
 def write_bytes(data: bytes) -> None:
     """Write to standard output as it is."""
     sys.stdout.flush()
-    stream = click.get_binary_stream("stdout")
-    stream.write(data)
-    stream.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def print_error(said: Mapping[str, Any], *, is_json: bool) -> None:
