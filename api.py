@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -45,6 +45,7 @@ from holdpoint.engine.views import (
 
 if TYPE_CHECKING:
     from holdpoint.engine.verify import Flaw
+    from holdpoint.scheduler.serve import Server
 
 PRIORITIES = ("urgent", "high", "normal", "low")
 STATUSES = ("running", "waiting", "done", "failed", "cancelled")
@@ -211,6 +212,23 @@ class Engine:
         if limit is not None and limit < 1:
             raise UsageError(f"limit is at least 1, not {limit}")
         return tick(self._loop, limit)
+
+    def server(self, *, sweep: str = "5s", workers: int = 4, health: str | Path | None = None) -> Server:
+        """What applies deadlines as they fall due and advances runs: call its `run`, and `stop` from elsewhere.
+
+        *sweep* (a duration) is how long a run that another process made ready may go unnoticed, *workers* how many
+        agents run at once, *health* a file that is written after each pass.
+        """
+        from holdpoint.engine.durations import parse_duration
+        from holdpoint.scheduler.serve import Server
+
+        interval = parse_duration(sweep)
+        return Server(
+            self._loop,
+            sweep=timedelta(days=interval.days, seconds=interval.seconds),
+            workers=workers,
+            health=None if health is None else Path(health),
+        )
 
     def next_due(self) -> datetime | None:
         """When the next deadline falls due; None where none is set."""

@@ -69,8 +69,9 @@ def _request_meant(engine: Engine, target: str, state: str | None) -> Request | 
     if target.startswith("req_"):
         return engine.get_request(target)
     run = engine.get_run(target)
-    if run.requests:
-        return engine.get_request(run.requests[0].id) if len(run.requests) == 1 else None
+    found = [request for request in run.requests if state in (None, request.state)]
+    if found:
+        return engine.get_request(found[0].id) if len(found) == 1 else None
     opened = [entry.data["request"] for entry in engine.history(run.id) if entry.kind == "request.opened"]
     requests = (engine.get_request(request_id) for request_id in reversed(opened))
     return next((request for request in requests if state in (None, request.state)), None)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import click
 
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.output import print_json, say, shorten, show_time
 from holdpoint.engine.canonical import Json
-
-if TYPE_CHECKING:
-    from holdpoint.engine.model import Entry
 
 _STYLES = {
     "run.failed": "red",
@@ -42,7 +38,7 @@ def command(call: Call, run: str) -> int:
             (f"{entry.seq:>4}  {show_time(entry.at)}  ", "dim"),
             (f"{entry.kind:<17} ", _STYLES.get(entry.kind, "")),
             f"{actor}  " if actor else "",
-            shorten(_told(entry), 160),
+            shorten(_told(entry.kind, entry.data), 160),
         )
     return 0
 
@@ -74,9 +70,9 @@ _TOLD: Mapping[str, Callable[[Mapping[str, Json]], str]] = {
 }
 
 
-def _told(entry: Entry) -> str:
+def _told(kind: str, data: Mapping[str, Json]) -> str:
     """What an entry says, in short; hashes and details are in `--json`."""
-    tell = _TOLD.get(entry.kind)
+    tell = _TOLD.get(kind)
     if tell is not None:
-        return tell(entry.data)
-    return ", ".join(f"{name} {value}" for name, value in entry.data.items() if isinstance(value, (int, str)))
+        return tell(data)
+    return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, (int, str)))

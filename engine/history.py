@@ -26,12 +26,16 @@ def seal(
     prev: str,
     at_text: str | None = None,
 ) -> Entry:
-    """An entry with its hash (*at_text* saves writing the time again): the SHA-256 of the canonical JSON of `Entry.to_dict` without `hash`."""
-    written = canonical(data)
+    """An entry with its hash, the SHA-256 of the canonical JSON of `Entry.to_dict` without `hash`.
+
+    *at_text* is `format_time(at)` where the caller has it already.
+    """
+    written, time = canonical(data), at_text or format_time(at)
+    who = "null" if actor is None else _quote(actor)
     # The members stand in the order of their names, so this is the canonical form without encoding the data twice.
     text = (
-        f'{{"actor":{"null" if actor is None else _quote(actor)},"actor_kind":"{actor_kind}","at":"{at_text or format_time(at)}",'
-        f'"data":{written},"kind":"{kind}","prev":"{prev}","run":"{run}","seq":{seq}}}'
+        f'{{"actor":{who},"actor_kind":"{actor_kind}","at":"{time}","data":{written},'
+        f'"kind":"{kind}","prev":"{prev}","run":"{run}","seq":{seq}}}'
     )
     return Entry(
         run=run,

@@ -98,7 +98,7 @@ def check_kinds(replay: Replay) -> Iterator[Problem]:
         elif entry.actor_kind not in actors:
             yield "actor", f"{_name(entry)} is of kind {entry.actor_kind!r}, not {' or '.join(sorted(actors))}"
         elif (entry.actor_kind in _NAMELESS and entry.actor is not None) or (
-            entry.actor_kind in ("human", "agent") and not entry.actor
+            entry.actor_kind in ("human", "agent") and not entry.actor and entry.kind != "agent.late"
         ):
             yield "actor", f"{_name(entry)} is of {entry.actor_kind} {entry.actor!r}"
 

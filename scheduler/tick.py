@@ -6,7 +6,9 @@ Any number of passes may run at once: each thing is settled by compare-and-set, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from holdpoint.engine.errors import StoreError
 from holdpoint.engine.loop import Loop
@@ -21,80 +23,95 @@ _log = logging.getLogger("holdpoint.tick")
 
 def tick(loop: Loop, limit: int | None = None) -> dict[str, int]:
     """Do at most *limit* things that are to be done now, and count them by kind."""
-    return _Pass(loop, limit).run()
+    tally = Tally(limit)
+    apply_deadlines(loop, tally)
+    for run_id, kind, take in work(loop):
+        if tally.is_full:
+            break
+        do(loop, tally, run_id, kind, take)
+    return tally.counts
 
 
-class _Pass:
-    def __init__(self, loop: Loop, limit: int | None) -> None:
-        self._loop = loop
-        self._left = float("inf") if limit is None else limit
-        self._counts = dict.fromkeys(COUNTS, 0)
+class Tally:
+    """What a pass has done, and how much it may still do."""
 
-    def run(self) -> dict[str, int]:
-        self._apply_deadlines()
-        for lease in self._loop.store.leases():
-            self._work("recovered", lease.run_id, lambda lease=lease: self._loop.recover(lease))  # type: ignore[misc]
-        self._take_up_ready()
-        return self._counts
+    def __init__(self, limit: int | None = None) -> None:
+        self.left = float("inf") if limit is None else limit
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self._guard = threading.Lock()
 
-    def _apply_deadlines(self) -> None:
-        """Apply what is due, in batches: one transaction each, and in it a savepoint for each request."""
-        skipped: set[str] = set()
-        while self._left > 0:
-            due = self._loop.store.due(self._loop.now(), _BATCH + len(skipped))
-            batch = [item for item in due if item[1] not in skipped][: int(min(_BATCH, self._left))]
-            if not batch:
-                return
-            with self._loop.batch():
-                # What is applied is no longer due; what could not be must not be tried for ever.
-                skipped.update(request_id for run_id, request_id in batch if not self._expire(run_id, request_id))
+    @property
+    def is_full(self) -> bool:
+        """Whether the pass may do no more."""
+        return self.left <= 0
 
-    def _expire(self, run_id: str, request_id: str) -> bool:
-        try:
-            step = self._loop.apply(run_id, Expire(request_id=request_id))
-        except StoreError:
-            raise
-        except Exception:  # one broken run must not keep the others from their defaults
-            self._note_error(run_id)
-            return False
-        if step is not None:
-            self._count("defaults", step)
-        return step is not None
+    def add(self, kind: str, *, is_failed: bool) -> None:
+        """Count one thing that was done, and whether its run is now `failed`."""
+        with self._guard:
+            self.counts[kind] += 1
+            self.counts["failed"] += is_failed
+            self.left -= 1
 
-    def _take_up_ready(self) -> None:
-        after: str | None = None
-        while self._left > 0:
-            batch = self._loop.store.ready(_BATCH, after)
-            if not batch:
-                return
-            for run_id in batch:
-                self._work("advanced", run_id, lambda run_id=run_id: self._loop.take_up(self._loop.read(run_id)))  # type: ignore[misc]
-            after = batch[-1]
-
-    def _work(self, kind: str, run_id: str, take: Callable[[], Step | None]) -> None:
-        if self._left <= 0:
-            return
-        try:
-            step = take()
-            if step is not None:
-                self._count(kind, step)
-                self._loop.advance(step)
-                self._count_failure(run_id, step)
-        except StoreError:
-            raise
-        except Exception:  # as above: the pass goes on
-            self._note_error(run_id)
-
-    def _count(self, kind: str, step: Step) -> None:
-        self._counts[kind] += 1
-        self._left -= 1
-        if step.work is None and step.after.failure is not None:
-            self._counts["failed"] += 1
-
-    def _count_failure(self, run_id: str, step: Step) -> None:
-        if step.work is not None and self._loop.store.run(run_id).failure is not None:
-            self._counts["failed"] += 1
-
-    def _note_error(self, run_id: str) -> None:
-        self._counts["errors"] += 1
+    def note_error(self, run_id: str) -> None:
+        """Count something that could not be handled, and report it."""
+        with self._guard:
+            self.counts["errors"] += 1
         _log.exception("run %s could not be handled in this pass", run_id)
+
+
+Take = Callable[[], Step | None]
+"""Takes a run up, if it is still there to be taken; what it begins is still to be advanced."""
+
+
+def apply_deadlines(loop: Loop, tally: Tally) -> None:
+    """Apply what is due, in batches: one transaction each, and in it a savepoint for each request."""
+    skipped: set[str] = set()
+    while not tally.is_full:
+        due = loop.store.due(loop.now(), _BATCH + len(skipped))
+        batch = [item for item in due if item[1] not in skipped][: int(min(_BATCH, tally.left))]
+        if not batch:
+            return
+        with loop.batch():
+            # What is applied is no longer due; what could not be must not be tried for ever.
+            skipped.update(request_id for run_id, request_id in batch if not _expire(loop, tally, run_id, request_id))
+
+
+def work(loop: Loop) -> Iterator[tuple[str, str, Take]]:
+    """The runs that crashed or are ready, each with the kind that it counts as and how it is taken up."""
+    for lease in loop.store.leases():
+        yield lease.run_id, "recovered", partial(loop.recover, lease)
+    after: str | None = None
+    while batch := loop.store.ready(_BATCH, after):
+        for run_id in batch:
+            yield run_id, "advanced", partial(_take_up, loop, run_id)
+        after = batch[-1]
+
+
+def _take_up(loop: Loop, run_id: str) -> Step | None:
+    return loop.take_up(loop.read(run_id))
+
+
+def do(loop: Loop, tally: Tally, run_id: str, kind: str, take: Take) -> None:
+    """Take a run up and advance it as far as it goes."""
+    try:
+        step = take()
+        if step is not None:
+            tally.add(kind, is_failed=loop.advance(step).run.failure is not None)
+    except StoreError:
+        raise
+    except Exception:  # one broken run must not keep the pass from the others
+        tally.note_error(run_id)
+
+
+def _expire(loop: Loop, tally: Tally, run_id: str, request_id: str) -> bool:
+    try:
+        step = loop.apply(run_id, Expire(request_id=request_id))
+    except StoreError:
+        raise
+    except Exception:  # as above, and each is undone alone
+        tally.note_error(run_id)
+        return False
+    if step is None:
+        return False
+    tally.add("defaults", is_failed=step.after.failure is not None)
+    return True

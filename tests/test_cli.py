@@ -244,7 +244,7 @@ REFUSALS = [
     pytest.param(["runs", "--status", "wating"], 2, "usage", "did you mean 'waiting'?", id="runs: no such status"),
     pytest.param(["runs", "--limit", "0"], 2, "usage", "limit", id="runs: limit of nothing"),
     pytest.param(["runs", "--limit", "x"], 2, "usage", "--limit", id="runs: limit is no number"),
-    pytest.param(["runs", "--after", "garbage"], 2, None, "garbage", id="runs: no cursor"),
+    pytest.param(["runs", "--after", "garbage"], 6, None, "garbage", id="runs: no cursor"),
     # show, why, history
     pytest.param(["show"], 2, "usage", "missing argument", id="show: nothing"),
     pytest.param(["show", "x"], 3, "not_found", "'x'", id="show: no id"),
@@ -256,7 +256,7 @@ REFUSALS = [
     # inbox
     pytest.param(["inbox", "--priority", "hihg"], 2, "usage", "did you mean 'high'?", id="inbox: no such priority"),
     pytest.param(["inbox", "--due", "soon"], 6, "duration", "soon", id="inbox: no duration"),
-    pytest.param(["inbox", "--after", "garbage"], 2, None, "garbage", id="inbox: no cursor"),
+    pytest.param(["inbox", "--after", "garbage"], 6, None, "garbage", id="inbox: no cursor"),
     # artifact
     pytest.param(["artifact", "{edit}"], 2, "usage", "missing argument", id="artifact: no name"),
     pytest.param(["artifact", "{edit}", "lettr"], 3, "not_found", "did you mean 'letter'?", id="artifact: none such"),
@@ -488,9 +488,9 @@ def test_decide_prints_the_run(flow: Flow) -> None:
     assert (run.json["state"], run.json["replayed"]) == ("sign", False)
 
 
-@pytest.mark.parametrize("target", ["{edit_request}", "{edit}"])
-def test_the_same_decision_again_is_a_replay(flow: Flow, target: str) -> None:
-    words = ("decide", target, "accept", "--artifact", "edit.txt", "--json")
+@pytest.mark.parametrize("target", [("{edit_request}",), ("{edit}", "--at", "edit")])
+def test_the_same_decision_again_is_a_replay(flow: Flow, target: Sequence[str]) -> None:
+    words = ("decide", *target, "accept", "--artifact", "edit.txt", "--json")
 
     first, again = flow(*words), flow(*words)
 

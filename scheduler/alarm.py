@@ -1,0 +1,69 @@
+"""APScheduler as the alarm clock: it wakes a function at the next due time, and at the latest after a sweep.
+
+The stored deadlines are the truth; no job outlives this process, and a late one is never dropped. The library plans by
+the wall clock, which may be set: so it never sleeps longer than a sweep, and when the clock has gone back it is armed
+anew (faults.md, T1 to T3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from holdpoint.engine.clock import system_clock
+
+_DUE, _SWEEP = "due", "sweep"
+_SOONEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Alarm:
+    """Calls *wake*, one call at a time, at the time that the call before gave, and every *sweep*."""
+
+    def __init__(self, wake: Callable[[], datetime | None], sweep: timedelta) -> None:
+        self._wake = wake
+        self._sweep = sweep
+        self._scheduler = _Capped(sweep.total_seconds())
+        self._scheduler.add_job(self._ring, IntervalTrigger(seconds=sweep.total_seconds()), id=_SWEEP)
+        self._arm(_SOONEST)
+
+    def start(self) -> None:
+        """Begin; the first call comes at once."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Call no more, and wait for the call that is under way."""
+        self._scheduler.shutdown(wait=True)
+
+    def _ring(self) -> None:
+        due_at = self._wake()
+        if due_at is not None:
+            self._arm(due_at)
+
+    def _arm(self, due_at: datetime) -> None:
+        self._scheduler.add_job(self._ring, DateTrigger(due_at), id=_DUE, replace_existing=True)
+
+
+class _Capped(BackgroundScheduler):  # type: ignore[misc, unused-ignore]
+    """APScheduler that looks at the clock at least every *cap* seconds, and takes a clock set back as a sweep."""
+
+    def __init__(self, cap: float) -> None:
+        super().__init__(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._cap = cap
+        self._seen: datetime | None = None
+
+    def _process_jobs(self) -> float:
+        now = system_clock()
+        if self._seen is not None and now < self._seen:
+            self.modify_job(_SWEEP, next_run_time=now)
+        self._seen = now
+        wait: float | None = super()._process_jobs()
+        return self._cap if wait is None else min(wait, self._cap)

@@ -1,0 +1,86 @@
+"""A process with an engine of its own, which does what it is told; a program, run by `conftest.Actor`.
+
+Each line of standard input is one call of an engine's method, each line of standard output its answer. A gated call is
+first answered by `ready`, and then waits for a byte from the gate, so that several processes begin at one moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from datetime import datetime
+from typing import Any
+
+import holdpoint
+from holdpoint.engine.agents import Context
+
+
+class Readings:
+    """A clock that gives one reading after the other, and the last one for ever."""
+
+    def __init__(self) -> None:
+        self._times: list[datetime] = []
+
+    def set(self, times: list[str]) -> None:
+        """What it will read."""
+        self._times = [datetime.fromisoformat(time) for time in times]
+
+    def __call__(self) -> datetime:
+        """The next reading."""
+        return self._times.pop(0) if len(self._times) > 1 else self._times[0]
+
+
+class Actor:
+    """The engine, its clock, and the agent that it runs for every state whose agent is `actor:work`.
+
+    *fate* is what the agent does once its effect is there: work (it returns), die, stop (until SIGCONT), or nest (it
+    works on the next of the runs in `nested`, inside the call, and dies when there are none left).
+    """
+
+    def __init__(self, url: str, fate: str, gate: int) -> None:
+        self.fate = fate
+        self.gate = gate
+        self.nested: list[str] = []
+        self.clock = Readings()
+        self.engine = holdpoint.Engine(url, clock=self.clock, agents={"actor:work": self.work})
+        self.effects = os.open("effects", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def work(self, context: Context, is_deadly: bool = False) -> dict[str, int]:
+        """The agent: its effect is a line with its key."""
+        os.write(self.effects, f"{context.key}\n".encode())
+        if self.fate == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif self.fate == "nest" and self.nested:
+            self.engine.advance(self.nested.pop())
+        elif is_deadly or self.fate in ("die", "nest"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"by": os.getpid()}
+
+    def do(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Make the call; the error that refuses it is an answer like any."""
+        self.clock.set(call["times"])
+        self.nested = call["nested"]
+        if call["is_gated"]:
+            print("ready", flush=True)
+            os.read(self.gate, 1)
+        try:
+            value = getattr(self.engine, call["method"])(*call["args"], **call["options"])
+        except holdpoint.HoldpointError as error:
+            return {"error": type(error).__name__, "code": error.code, "details": error.details}
+        return {"value": value.to_dict() if isinstance(value, holdpoint.Run) else value}
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    url, fate, gate = sys.argv[1:]
+    actor = Actor(url, fate, int(gate))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(actor.do(json.loads(line))), flush=True)
+    actor.engine.close()
+
+
+if __name__ == "__main__":
+    main()
