@@ -19,7 +19,7 @@ from holdpoint.engine.errors import (
     Conflict,
     DefinitionError,
     Finding,
-    Invalid,
+    NotAllowed,
     NotFound,
     StoreError,
     UsageError,
@@ -28,8 +28,22 @@ from holdpoint.engine.errors import (
 from holdpoint.engine.evolve import revision_made
 from holdpoint.engine.ids import new_run_id
 from holdpoint.engine.loop import Loop, Standing, Terms
-from holdpoint.engine.model import Cancel, Decide, Entry, Retry, RunRecord, Start
-from holdpoint.engine.people import may_act
+from holdpoint.engine.model import (
+    Assign,
+    Cancel,
+    Claim,
+    Command,
+    Decide,
+    Entry,
+    Extend,
+    Move,
+    Retry,
+    RunRecord,
+    Send,
+    Start,
+    Step,
+)
+from holdpoint.engine.people import is_excluded, may_act
 from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
 from holdpoint.engine.views import (
     Artifact,
@@ -48,6 +62,7 @@ if TYPE_CHECKING:
     from holdpoint.scheduler.serve import Server
 
 PRIORITIES = ("urgent", "high", "normal", "low")
+OPERATOR = "operator"
 STATUSES = ("running", "waiting", "done", "failed", "cancelled")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{16}")
@@ -97,6 +112,8 @@ class Engine:
             ),
         )
         self._store: Store = self._loop.store
+        named = people if isinstance(people, Mapping) else self.settings.roles if people is None else {}
+        self._has_operators = any(OPERATOR in roles for roles in named.values())
 
     def __enter__(self) -> Self:
         return self
@@ -192,18 +209,40 @@ class Engine:
         standing = self._loop.read(run_id) if settled.step is None else self._loop.advance(settled.step)
         return self._view(standing, is_replayed=settled.is_replayed)
 
-    def signal(self, run_id: str, name: str, data: Json = None, *, key: str | None = None) -> Run:
-        """Send a run an event from outside. In this version no workflow can wait for one, so it is refused."""
-        run = self._store.run(self._run_id(run_id))
-        if run.phase == "ended":
-            raise Conflict(f"run {run.id} has ended and takes no signal", code="ended")
-        raise Invalid(f"workflow {run.workflow!r} has no state that waits for signal {name!r}", code="signal")
+    def signal(
+        self,
+        run_id: str,
+        name: str,
+        data: Json = None,
+        *,
+        by: str | None = None,
+        key: str | None = None,
+        advance: bool = True,
+    ) -> Run:
+        """Send a run an event from outside. One that comes before its wait is kept, at most 1,000 of them.
+
+        With a *key*, the same signal again returns the run as it is, and another one raises `Conflict`, code
+        `key_reused`. Raises `Conflict` where the run has ended, `Invalid` where no wait takes the name or the data.
+        """
+        run_id = self._run_id(run_id)
+        text = check_json(data, "data", max_bytes=self._loop.terms.max_bytes)
+        stored = None
+        if key is not None:
+            stored = Key(scope=f"signal {run_id}", key=key, body=digest(f"{name} {text}"), run_id=run_id)
+            if self._is_known(stored):
+                return self.get_run(run_id)
+        try:
+            step = self._loop.command(run_id, Send(name=name, data=data, by=by), key=stored, is_worker=advance)
+        except KeyTaken:
+            if stored is not None and self._is_known(stored):
+                return self.get_run(run_id)
+            raise
+        return self._after(run_id, step)
 
     def advance(self, run_id: str) -> Run:
         """Apply what is due on a run, take it up where it is ready, and go on until it waits, rests or ends."""
         standing = self._loop.settle(self._run_id(run_id))
-        step = self._loop.take_up(standing) if standing.run.is_ready else None
-        return self._view(standing if step is None else self._loop.advance(step))
+        return self._after(standing.run.id, self._loop.take_up(standing))
 
     def tick(self, limit: int | None = None) -> dict[str, int]:
         """One pass over what is due, crashed or ready: at most *limit* things. The counts, by kind."""
@@ -343,16 +382,46 @@ class Engine:
 
     def retry(self, run_id: str, *, by: str | None = None, reason: str | None = None, advance: bool = True) -> Run:
         """Take a failed run up again where it stands. Raises `Conflict` where it is not failed."""
+        self._check_operator(by)
         run_id = self._run_id(run_id)
-        step = self._loop.apply(run_id, Retry(by=by, reason=reason), is_worker=advance)
-        return self.get_run(run_id) if step is None else self._view(self._loop.advance(step))
+        return self._after(run_id, self._loop.apply(run_id, Retry(by=by, reason=reason), is_worker=advance))
 
-    def cancel(self, run_id: str, *, reason: str | None = None, by: str | None = None) -> Run:
-        """End a run at once: its requests are void, its agent's lease is revoked. Raises `Conflict` if it has ended."""
+    def cancel(self, run_id: str, *, reason: str | None = None, by: str | None = None, advance: bool = True) -> Run:
+        """End a run: its requests are void, its agent's lease is revoked, and it goes on to `on_cancel`, once.
+
+        Without `on_cancel`, and the second time, it is cancelled at once. Raises `Conflict` where it has ended.
+        """
+        self._check_operator(by)
         run_id = self._run_id(run_id)
-        self._loop.settle(run_id)
-        self._loop.apply(run_id, Cancel(by=by, reason=reason))
-        return self.get_run(run_id)
+        return self._after(run_id, self._loop.command(run_id, Cancel(by=by, reason=reason), is_worker=advance))
+
+    def move(
+        self, run_id: str, state: str, *, reason: str | None = None, by: str | None = None, advance: bool = True
+    ) -> Run:
+        """Put a run into another state of its definition, whatever it waits for. Raises `Conflict`, `Invalid`."""
+        self._check_operator(by)
+        run_id = self._run_id(run_id)
+        return self._after(run_id, self._loop.command(run_id, Move(to=state, by=by, reason=reason), is_worker=advance))
+
+    def assign(self, request_id: str, people: Sequence[str], *, by: str | None = None) -> Request:
+        """Ask other people than before: names and `role:…`; nobody means anyone. Raises `Conflict`, `Invalid`."""
+        return self._on_request(request_id, lambda id: Assign(request_id=id, assign=tuple(people), by=by))
+
+    def claim(self, request_id: str, *, by: str, person: str | None = None) -> Request:
+        """Say that somebody (by default *by*) works on a request. A notice: it forbids nobody. Raises `Conflict`."""
+        return self._on_request(request_id, lambda id: Claim(request_id=id, by=by, person=person or by))
+
+    def release(self, request_id: str, *, by: str) -> Request:
+        """Say that nobody works on a request any more. Raises `Conflict`."""
+        return self._on_request(request_id, lambda id: Claim(request_id=id, by=by, person=None))
+
+    def extend(self, request_id: str, duration: str, *, by: str | None = None, reason: str | None = None) -> Request:
+        """Move a request's deadline on by *duration*. Raises `Conflict` where it is settled, `Invalid`."""
+        from holdpoint.engine.durations import parse_duration
+
+        self._check_operator(by)
+        more = parse_duration(duration)
+        return self._on_request(request_id, lambda id: Extend(request_id=id, duration=more, by=by, reason=reason))
 
     def graph(self, source: Definition | str, format: str = "text") -> str:
         """The state graph of a definition or, for a run's id, of the run: `text`, `mermaid` or `dot`."""
@@ -366,27 +435,47 @@ class Engine:
     def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
         return run_view(standing.run, standing.values, self._loop.now(), is_replayed=is_replayed)
 
+    def _after(self, run_id: str, step: Step | None) -> Run:
+        """The run after a step and all that follows from it."""
+        return self.get_run(run_id) if step is None else self._view(self._loop.advance(step))
+
+    def _on_request(self, request_id: str, command: Callable[[str], Command]) -> Request:
+        request_id = self._request_id(request_id)
+        self._loop.command(self._store.request(request_id).run_id, command(request_id))
+        return self.get_request(request_id)
+
+    def _check_operator(self, by: str | None) -> None:
+        """Operators alone may steer, once there is one. A program that gives no name steers for itself."""
+        if by is not None and self._has_operators and OPERATOR not in self._loop.terms.roles(by):
+            raise NotAllowed(f"{by!r} does not have the role {OPERATOR!r}", details={"by": by, "role": OPERATOR})
+
+    def _is_known(self, key: Key) -> bool:
+        """Whether the key was used before, with the same body; raises `Conflict` where it was another one."""
+        known = self._store.key(key.scope, key.key)
+        if known is None:
+            return False
+        if known.body != key.body:
+            raise Conflict(
+                f"key {key.key!r} was used for something else in run {known.run_id}",
+                code="key_reused",
+                details={"key": key.key, "run": known.run_id},
+            )
+        return True
+
     def _summary(self, run: RunRecord, now: datetime) -> RunSummary:
         if run.status == "waiting":
             run = self._store.run(run.id)  # with its requests: an overdue one shows
         return summary_view(run, self._store.values(run.id), now)
 
     def _started_before(self, key: Key) -> Run | None:
-        known = self._store.key(key.scope, key.key)
-        if known is None:
-            return None
-        if known.body != key.body:
-            raise Conflict(
-                f"key {key.key!r} was used to start run {known.run_id} with another input",
-                code="key_reused",
-                details={"key": key.key, "run": known.run_id},
-            )
-        return self.get_run(known.run_id)
+        known = self._store.key(key.scope, key.key) if self._is_known(key) else None
+        return None if known is None else self.get_run(known.run_id)
 
     def _may_decide(self, row: InboxRow, person: str) -> bool:
-        assign = row.request.data.get("assign", [])
-        roles = self._loop.terms.roles
-        return any(may_act(assign, option, person, roles) for option in row.request.options)
+        request, roles = row.request, self._loop.terms.roles
+        return not is_excluded(request.exclude, person, roles) and any(
+            may_act(request.assign, option, person, roles) for option in request.options
+        )
 
     def _target(self, target: str) -> tuple[str, str | None]:
         if target.startswith("req_"):

@@ -15,28 +15,36 @@ from typing import Any
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.agents import Failure, Success
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import AgentState, Definition, HumanState
+from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.draft import Draft, Facts
 from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, did_you_mean
 from holdpoint.engine.merge import MergeConflict, merge
 from holdpoint.engine.model import (
     MAX_CRASHES,
+    MAX_SIGNALS,
+    MOVED,
+    Assign,
     Cancel,
+    Claim,
     Command,
     Continue,
     Crash,
     Decide,
     Expire,
+    Extend,
     Finish,
+    Move,
     Refuse,
     RequestRecord,
     Retry,
     RunRecord,
+    Send,
     Start,
     Step,
+    Wake,
 )
-from holdpoint.engine.people import assigned, check_person, may_act
-from holdpoint.engine.proceed import fail, fail_agent, open_crash_request, proceed, succeed
+from holdpoint.engine.people import assigned, check_person, is_excluded, is_role, may_act
+from holdpoint.engine.proceed import enter, fail, fail_agent, open_crash_request, proceed, succeed, take_signal
 from holdpoint.engine.times import format_time
 
 NOT_OPEN = "not_open"
@@ -151,9 +159,14 @@ def _merged_or_conflict(draft: Draft, name: str, base: int, command: Decide) -> 
 
 
 def _check_allowed(draft: Draft, request: RequestRecord, command: Decide) -> None:
-    assign = request.data.get("assign", [])
-    if command.option in request.options and not may_act(assign, command.option, command.by, draft.facts.roles):
-        people = list(assigned(assign, command.option))
+    roles = draft.facts.roles
+    if is_excluded(request.exclude, command.by, roles):
+        raise NotAllowed(
+            f"{command.by!r} may not decide request {request.id}: excluded are {', '.join(request.exclude)}",
+            details={"by": command.by, "exclude": list(request.exclude)},
+        )
+    if command.option in request.options and not may_act(request.assign, command.option, command.by, roles):
+        people = list(assigned(request.assign, command.option))
         raise NotAllowed(
             f"{command.by!r} may not choose {command.option!r} in request {request.id}; "
             f"it is assigned to {', '.join(people)}",
@@ -175,14 +188,19 @@ def _check_valid(draft: Draft, request: RequestRecord, command: Decide) -> Json:
     _check_artifact(draft, request, command)
     if request.kind == "crash":
         return _crash_answers(draft, request, command)
-    form = request.data.get("form")
+    form = form_of(request.data, command.option)
     if form is None:
         if command.answers is not None:
-            raise Invalid(f"request {request.id} has no form, so it takes no answers", code="answers")
+            raise Invalid(f"option {command.option!r} of request {request.id} has no form: no answers", code="answers")
         return None
     answers = jsonschemas.fill_defaults(form, {} if command.answers is None else command.answers)
     jsonschemas.validate(form, answers, "answers", "answers")
     return answers
+
+
+def form_of(data: Mapping[str, Json], option: str) -> Json:
+    """The form that an option's answers must meet, by the entry that opened the request; None where there is none."""
+    return data.get("forms", {}).get(option, data.get("form"))
 
 
 def _check_comment(request: RequestRecord, command: Decide) -> None:
@@ -283,10 +301,16 @@ def _settle_crash(draft: Draft, request: RequestRecord, command: Decide, answers
         comment=command.comment,
         answers=None if answers is None else draft.keep(answers, "answers"),
     )
-    if command.option == "done":
-        succeed(draft, answers, actor=command.by)
-    elif command.option == "fail":
-        fail_agent(draft, "agent_crashed", f"{command.by} decided that the crashed attempt has failed")
+    _after_crash(draft, command.option, answers, command.by)
+
+
+def _after_crash(draft: Draft, option: str, answers: Json, by: str | None) -> None:
+    """Do what was decided about a crashed attempt; `retry` needs no more than to go on."""
+    if option == "done":
+        succeed(draft, answers, actor=by)
+    elif option == "fail":
+        who = by or "the deadline of the question"
+        fail_agent(draft, "agent_crashed", f"{who} decided that the crashed attempt has failed", is_last=True)
 
 
 def _expire(draft: Draft, command: Expire) -> bool:
@@ -302,10 +326,133 @@ def _expire(draft: Draft, command: Expire) -> bool:
         decision=default["decision"],
         answers=None if answers is None else draft.keep(answers, "answers"),
         artifacts=_stood_on(draft, request) or None,
-        at=request.data["due_at"],
+        at=format_time(request.due_at) if request.due_at else None,
     )
+    if request.kind == "crash":
+        _after_crash(draft, default["decision"], answers, None)
     proceed(draft)
     return True
+
+
+def _wake(draft: Draft, command: Wake) -> bool:
+    run, state = draft.run, draft.state
+    alarm = run.alarm
+    if run.phase != "waiting" or alarm is None or alarm.due_at > draft.now or not isinstance(state, WaitState):
+        return False
+    draft.emit("wait.ended", actor_kind="timer", state=state.name, option="timeout" if state.takes else "done")
+    proceed(draft)
+    return True
+
+
+def _send(draft: Draft, command: Send) -> bool:
+    run, definition = draft.run, draft.definition
+    if run.phase == "ended":
+        raise Conflict(f"run {run.id} has ended and takes no signal", code="ended")
+    _check_settled(draft)
+    waits = [
+        state for state in definition.states.values() if isinstance(state, WaitState) and command.name in state.takes
+    ]
+    if not waits:
+        known = [name for state in definition.states.values() if isinstance(state, WaitState) for name in state.takes]
+        hint = did_you_mean(command.name, known) or f"it has {', '.join(known) or 'none'}"
+        raise Invalid(f"workflow {run.workflow!r} has no wait for signal {command.name!r}; {hint}", code="signal")
+    if len(run.signals) >= MAX_SIGNALS:
+        raise Conflict(
+            f"run {run.id} keeps {MAX_SIGNALS} signals that no wait has taken; no more", code="too_many_signals"
+        )
+    for state in waits:
+        if state.output is not None:
+            jsonschemas.validate(state.output, command.data, f"data of signal {command.name!r}", "signal")
+    draft.emit(
+        "signal.received",
+        actor=command.by,
+        actor_kind="human" if command.by else "engine",
+        name=command.name,
+        output=draft.keep(command.data, f"data of signal {command.name!r}"),
+    )
+    if run.phase == "waiting" and isinstance(draft.state, WaitState):
+        take_signal(draft, draft.state)
+        proceed(draft)
+    return True
+
+
+def _assign(draft: Draft, command: Assign) -> bool:
+    request = _open_one(draft, command.request_id)
+    for entry in command.assign:
+        if not is_role(entry):
+            check_person(entry, "an assignee")
+    draft.emit(
+        "request.assigned",
+        actor=command.by,
+        actor_kind="operator",
+        request=request.id,
+        assign=list(command.assign),
+    )
+    return True
+
+
+def _claim(draft: Draft, command: Claim) -> bool:
+    request = _open_one(draft, command.request_id)
+    if command.person is not None:
+        check_person(command.person, "who claims")
+    draft.emit(
+        "request.claimed",
+        {"claimed_by": command.person or ""},
+        actor=command.by,
+        actor_kind="human",
+        request=request.id,
+    )
+    return True
+
+
+def _extend(draft: Draft, command: Extend) -> bool:
+    request = _open_one(draft, command.request_id)
+    if request.due_at is None:
+        raise Invalid(f"request {request.id} has no deadline to extend", code="no_deadline")
+    due_at = command.duration.after(request.due_at, draft.definition.zone)
+    draft.emit(
+        "operator.extended",
+        actor=command.by,
+        actor_kind="operator",
+        request=request.id,
+        due_at=format_time(due_at),
+        reason=command.reason,
+    )
+    return True
+
+
+def _open_one(draft: Draft, request_id: str) -> RequestRecord:
+    _check_settled(draft)
+    request = draft.run.requests.get(request_id)
+    if request is None:
+        raise Conflict(f"request {request_id} is no longer open", code="settled")
+    return request
+
+
+def _check_settled(draft: Draft) -> None:
+    """What is due comes first. Whoever asks has settled it; this is for what fell due in between."""
+    due = draft.run.due(draft.now)
+    if due is not None and due.action != "retry":
+        raise Conflict(f"run {draft.run.id} has something due that comes first", code=NOT_OPEN)
+
+
+def _move(draft: Draft, command: Move) -> bool:
+    run, states = draft.run, draft.definition.states
+    if run.phase == "ended":
+        raise Conflict(f"run {run.id} has ended and cannot be moved", code="ended")
+    if command.to not in states:
+        hint = did_you_mean(command.to, states) or f"it has {', '.join(states)}"
+        raise Invalid(f"workflow {run.workflow!r} has no state {command.to!r}; {hint}", code="state")
+    _void(draft, command.by)
+    draft.emit("operator.moved", actor=command.by, actor_kind="operator", to=command.to, reason=command.reason)
+    enter(draft, MOVED, command.to)
+    proceed(draft)
+    return True
+
+
+def _void(draft: Draft, by: str | None) -> None:
+    for request_id in draft.run.requests:
+        draft.emit("request.voided", actor=by, actor_kind="operator", request=request_id)
 
 
 def _refuse(draft: Draft, command: Refuse) -> bool:
@@ -322,8 +469,6 @@ def _refuse(draft: Draft, command: Refuse) -> bool:
 
 def _continue(draft: Draft, command: Continue) -> bool:
     before = draft.run
-    if not before.is_ready:
-        return False
     proceed(draft)
     return draft.run is not before
 
@@ -369,7 +514,7 @@ def _crash(draft: Draft, command: Crash) -> bool:
     if after_crash == "ask":
         open_crash_request(draft, command.reason)
     elif after_crash == "fail":
-        fail_agent(draft, "agent_crashed", f"the attempt ended without an answer: {command.reason}")
+        fail_agent(draft, "agent_crashed", f"the attempt ended without an answer: {command.reason}", is_last=True)
     proceed(draft)
     return True
 
@@ -388,9 +533,12 @@ def _cancel(draft: Draft, command: Cancel) -> bool:
     if run.phase == "ended":
         when = format_time(run.ended_at) if run.ended_at else "before"
         raise Conflict(f"run {run.id} has ended: {run.status} at {when}", code="ended")
-    for request_id in run.requests:
-        draft.emit("request.voided", actor=command.by, actor_kind="operator", request=request_id)
-    draft.emit("run.cancelled", actor=command.by, actor_kind="operator", reason=command.reason)
+    _void(draft, command.by)
+    if draft.definition.on_cancel and not run.is_cancelling and run.state is not None:
+        draft.emit("operator.cancelled", actor=command.by, actor_kind="operator", reason=command.reason)
+        proceed(draft)
+    else:
+        draft.emit("run.cancelled", actor=command.by, actor_kind="operator", reason=command.reason)
     return True
 
 
@@ -399,6 +547,12 @@ _COMMANDS: Mapping[type, Callable[[Draft, Any], bool]] = MappingProxyType(
         Decide: _decide,
         Refuse: _refuse,
         Expire: _expire,
+        Wake: _wake,
+        Send: _send,
+        Assign: _assign,
+        Claim: _claim,
+        Extend: _extend,
+        Move: _move,
         Continue: _continue,
         Finish: _finish,
         Crash: _crash,

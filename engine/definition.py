@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -49,6 +50,40 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """When a failed attempt is made again: *attempts* counts the first, *on* names the codes (None: all)."""
+
+    attempts: int
+    delay: Duration
+    factor: float
+    max_delay: Duration
+    on: frozenset[str] | None = None
+
+    def delay_after(self, attempts: int, code: str, spread: float) -> timedelta | None:
+        """How long to wait after *attempts* attempts, the last failed with *code*; None where that was the last.
+
+        *spread*, from 0 to 1, takes up to half of the delay off, so that what failed together is not tried together.
+        """
+        if attempts >= self.attempts or (self.on is not None and code not in self.on):
+            return None
+        longest = float(_seconds(self.max_delay))
+        # The exponent is bounded: what is beyond is the longest delay in any case.
+        grown = min(longest, _seconds(self.delay) * self.factor ** min(attempts - 1, 64))
+        return timedelta(microseconds=int(grown * (1 - spread / 2) * 1_000_000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The request that a crash opens."""
+
+    assign: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    priority: str = "normal"
+    timeout: Duration | None = None
+    default: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentState(State):
     """Work that is not a person's: exactly one of `python`, `command` and `value` is set."""
 
@@ -60,6 +95,9 @@ class AgentState(State):
     artifact: str | Mapping[str, Value] | None = None
     is_irreversible: bool = False
     after_crash: AfterCrash = "retry"
+    ask: Ask = Ask()
+    retry: Retry | None = None
+    is_isolated: bool = True
     timeout: Duration = DEFAULT_TIMEOUT
 
     @property
@@ -72,12 +110,14 @@ class AgentState(State):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HumanState(State):
-    """A gate: `approval`, or `return` with an artifact under review."""
+    """A gate: `approval`, `return` with an artifact under review, or `form` for missing information."""
 
     message: Value = NOTHING
     show: tuple[str, ...] | Mapping[str, Value] = ()
     assign: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
+    exclude: tuple[str, ...] = ()
     form: Json = None
+    forms: Mapping[str, Json] = field(default_factory=dict)
     comment: tuple[str, ...] = ()
     priority: str = "normal"
     max_returns: int = DEFAULT_MAX_RETURNS
@@ -97,6 +137,20 @@ class HumanState(State):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitState(State):
+    """Where a run waits for a time or an event: exactly one of `duration`, `until` and `signals` is set.
+
+    `takes` says which option each signal leads out by: its own name, or `received` where there is one only.
+    """
+
+    duration: Duration | None = None
+    until: Value | None = None
+    takes: Mapping[str, str] = field(default_factory=dict)
+    timeout: Duration | None = None
+    output: Json = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndState(State):
     """Where a run ends."""
 
@@ -104,7 +158,7 @@ class EndState(State):
     output: Value = NOTHING
 
 
-AnyState: TypeAlias = AgentState | HumanState | EndState
+AnyState: TypeAlias = AgentState | HumanState | WaitState | EndState
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,6 +171,7 @@ class Definition:
     timezone: str
     input: Json
     initial: Targets
+    on_cancel: Targets
     states: Mapping[str, AnyState]
     document: Json
     text: str
@@ -134,6 +189,7 @@ class Definition:
             timezone=document.get("timezone", "UTC"),
             input=document.get("input"),
             initial=_targets(document["initial"]),
+            on_cancel=_targets(document.get("on_cancel", [])),
             states=MappingProxyType({name: _state(name, state) for name, state in document["states"].items()}),
             document=document,
             text=text,
@@ -172,7 +228,10 @@ class Definition:
                 if isinstance(state.artifact, str):
                     artifacts.setdefault(state.artifact, state.output or {})
             elif isinstance(state, HumanState):
-                known[state.name] = {"properties": {**_RESULT_PROPERTIES, "answers": state.form or {}}}
+                answers: Json = {"anyOf": list(state.forms.values())} if state.forms else state.form or {}
+                known[state.name] = {"properties": {**_RESULT_PROPERTIES, "answers": answers}}
+            elif isinstance(state, WaitState):
+                known[state.name] = state.output or {}
         known["artifacts"] = {"properties": artifacts}
         return known
 
@@ -204,12 +263,15 @@ def _meaning(document: Json) -> Json:
 
 
 def _state_meaning(state: Json) -> Json:
-    schemas = {"form"} if state["type"] in ("approval", "return") else {"output"} if state["type"] == "agent" else set()
-    return {
+    schemas = {"output"} if state["type"] in ("agent", "wait") else {"form"}
+    meaning = {
         key: _schema_meaning(value) if key in schemas else value
         for key, value in state.items()
         if key not in ("title", "description")
     }
+    if "forms" in meaning:
+        meaning["forms"] = {option: _schema_meaning(form) for option, form in meaning["forms"].items()}
+    return meaning
 
 
 def _schema_meaning(schema: Json) -> Json:
@@ -251,6 +313,7 @@ def _state(name: str, state: Json) -> AnyState:
 def _agent(common: dict[str, Any], state: Json) -> AgentState:
     is_irreversible = state.get("effect") == "irreversible"
     artifact = state.get("artifact")
+    after_crash = state.get("after_crash", "ask" if is_irreversible else "retry")
     return AgentState(
         **common,
         python=state.get("python"),
@@ -262,13 +325,16 @@ def _agent(common: dict[str, Any], state: Json) -> AgentState:
             {key: parse_value(part) for key, part in artifact.items()} if isinstance(artifact, dict) else artifact
         ),
         is_irreversible=is_irreversible,
-        after_crash=state.get("after_crash", "ask" if is_irreversible else "retry"),
+        after_crash="ask" if isinstance(after_crash, dict) else after_crash,
+        ask=_ask(after_crash["ask"]) if isinstance(after_crash, dict) else Ask(),
+        retry=_retry(state["retry"]) if "retry" in state else None,
+        is_isolated=state.get("isolate", True),
         timeout=parse_duration(state["timeout"]) if "timeout" in state else DEFAULT_TIMEOUT,
     )
 
 
 def _human(common: dict[str, Any], state: Json) -> HumanState:
-    show, assign, timeout = state.get("show", ()), state.get("assign", ()), state.get("timeout", "never")
+    show, assign = state.get("show", ()), state.get("assign", ())
     return HumanState(
         **common,
         message=parse_value(state.get("message", "")),
@@ -276,13 +342,56 @@ def _human(common: dict[str, Any], state: Json) -> HumanState:
         assign=(
             {option: tuple(people) for option, people in assign.items()} if isinstance(assign, dict) else tuple(assign)
         ),
+        exclude=tuple(state.get("exclude", ())),
         form=state.get("form"),
+        forms=state.get("forms", {}),
         comment=tuple(state.get("comment", ())),
         priority=state.get("priority", "normal"),
         max_returns=state.get("max_returns", DEFAULT_MAX_RETURNS),
-        timeout=None if timeout == "never" else parse_duration(timeout),
+        timeout=_timeout(state),
         default=state.get("default"),
     )
+
+
+def _retry(retry: Json) -> Retry:
+    return Retry(
+        attempts=retry["attempts"],
+        delay=parse_duration(retry["delay"]),
+        factor=retry["factor"],
+        max_delay=parse_duration(retry["max_delay"]),
+        on=frozenset(retry["on"]) if "on" in retry else None,
+    )
+
+
+def _ask(ask: Json) -> Ask:
+    return Ask(
+        assign=tuple(ask.get("assign", ())),
+        exclude=tuple(ask.get("exclude", ())),
+        priority=ask.get("priority", "normal"),
+        timeout=_timeout(ask),
+        default=ask.get("default"),
+    )
+
+
+def _wait(common: dict[str, Any], state: Json) -> WaitState:
+    signal = state.get("signal", [])
+    return WaitState(
+        **common,
+        duration=parse_duration(state["for"]) if "for" in state else None,
+        until=parse_value(state["until"]) if "until" in state else None,
+        takes={signal: "received"} if isinstance(signal, str) else {name: name for name in signal},
+        timeout=_timeout(state),
+        output=state.get("output"),
+    )
+
+
+def _timeout(state: Json) -> Duration | None:
+    text = state.get("timeout", "never")
+    return None if text == "never" else parse_duration(text)
+
+
+def _seconds(duration: Duration) -> int:
+    return duration.days * 86_400 + duration.seconds
 
 
 def _end(common: dict[str, Any], state: Json) -> EndState:
@@ -293,5 +402,7 @@ _READERS: Mapping[str, Callable[[dict[str, Any], Json], AnyState]] = {
     "agent": _agent,
     "approval": _human,
     "return": _human,
+    "form": _human,
+    "wait": _wait,
     "end": _end,
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.canonical import Json, canonical, check_json, digest
-from holdpoint.engine.decide import NOT_OPEN
+from holdpoint.engine.decide import NOT_OPEN, form_of
 from holdpoint.engine.errors import Conflict, NotAllowed, UsageError
 from holdpoint.engine.loop import Loop
 from holdpoint.engine.model import Decide, Refuse, RunRecord, Step
@@ -124,7 +124,7 @@ class _Desk:
         entry = values.entry(row.settled_seq or 0)
         if entry.kind != "request.decided" or entry.actor != wish.by:
             return False
-        form = values.entry(row.opened_seq).data.get("form")
+        form = form_of(values.entry(row.opened_seq).data, wish.option)
         answers = wish.answers
         if form is not None:
             answers = jsonschemas.fill_defaults(form, {} if answers is None else answers)

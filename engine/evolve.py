@@ -10,10 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from holdpoint.engine.model import Attempt, Entry, Leaving, Previous, Ref, RequestRecord, Revision, RunRecord
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.model import (
+    MOVED,
+    ON_CANCEL,
+    Attempt,
+    Deadline,
+    Entry,
+    Leaving,
+    Previous,
+    Ref,
+    RequestRecord,
+    Revision,
+    RunRecord,
+    Signal,
+)
 from holdpoint.engine.times import parse_time
+
+_Item = TypeVar("_Item")
 
 
 def begin(entry: Entry) -> RunRecord:
@@ -48,6 +64,7 @@ def _entered(run: RunRecord, entry: Entry) -> dict[str, Any]:
         "visits": {**run.visits, state: entry.data["visit"]},
         "attempts": 0,
         "crashes": 0,
+        "alarm": None,
     }
 
 
@@ -64,7 +81,8 @@ def _transition(run: RunRecord, entry: Entry) -> dict[str, Any]:
 
 def _agent_started(run: RunRecord, entry: Entry) -> dict[str, Any]:
     number = entry.data["attempt"]
-    return {"phase": "working", "attempts": number, "attempt": Attempt(token=entry.seq, number=number)}
+    attempt = Attempt(token=entry.seq, number=number)
+    return {"phase": "working", "attempts": number, "attempt": attempt, "alarm": None}
 
 
 def _agent_succeeded(run: RunRecord, entry: Entry) -> dict[str, Any]:
@@ -80,6 +98,9 @@ def _agent_failed(run: RunRecord, entry: Entry) -> dict[str, Any]:
     changes: dict[str, Any] = {"attempt": None, "phase": "entered", "last_error": entry.seq}
     if entry.data.get("uncounted"):
         changes["attempts"] = run.attempts - 1
+    if entry.data.get("retry_at"):
+        alarm = Deadline(action="retry", due_at=parse_time(entry.data["retry_at"]))
+        changes |= {"phase": "delayed", "alarm": alarm}
     if entry.data.get("edge"):
         changes |= {"phase": "leaving", "leaving": Leaving(option="error", result=None)}
     return changes
@@ -114,6 +135,49 @@ def _request_voided(run: RunRecord, entry: Entry) -> dict[str, Any]:
     return {"requests": _without(run.requests, entry.data["request"])}
 
 
+def _request_changed(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    """`request.assigned`, `request.claimed` and `operator.extended`: members of an open request that are now others."""
+    request = run.requests[entry.data["request"]]
+    changes = {**request.changes, **{name: entry.data[name] for name in _CHANGEABLE if name in entry.data}}
+    return {"requests": {**run.requests, request.id: request_changed(request, changes)}}
+
+
+def _waiting(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    due_at = entry.data.get("due_at")
+    alarm = Deadline(action="wake", due_at=parse_time(due_at)) if due_at else None
+    return {"phase": "waiting", "alarm": alarm}
+
+
+def _signal_received(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {"signals": (*run.signals, Signal(name=entry.data["name"], seq=entry.seq))}
+
+
+def _wait_ended(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    taken = entry.data.get("signal")
+    has_result = "output" in entry.data
+    results = _with_result(run, run.state, entry.seq) if has_result else _without(run.results, run.state or "")
+    return {
+        "results": results,
+        "signals": tuple(signal for signal in run.signals if signal.seq != taken),
+        "phase": "leaving",
+        "alarm": None,
+        "leaving": Leaving(option=entry.data["option"], result=entry.seq if has_result else None),
+    }
+
+
+def _cancelling(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {**_stopped(), "is_cancelling": True, "phase": "leaving", "leaving": Leaving(option=ON_CANCEL, result=None)}
+
+
+def _moved(run: RunRecord, entry: Entry) -> dict[str, Any]:
+    return {**_stopped(), "phase": "leaving", "leaving": Leaving(option=MOVED, result=None)}
+
+
+def _stopped() -> dict[str, Any]:
+    """What is no more when an operator takes a run out of its state; its open requests are voided one by one."""
+    return {"attempt": None, "leaving": None, "alarm": None, "failure": None}
+
+
 def _artifact_revised(run: RunRecord, entry: Entry) -> dict[str, Any]:
     revision = revision_made(entry)
     changes: dict[str, Any] = {"artifacts": {**run.artifacts, revision.name: revision}}
@@ -136,7 +200,7 @@ def _run_ended(run: RunRecord, entry: Entry) -> dict[str, Any]:
 
 
 def _run_cancelled(run: RunRecord, entry: Entry) -> dict[str, Any]:
-    return {"phase": "ended", "attempt": None, "leaving": None, "failure": None, "ended_at": entry.at}
+    return {**_stopped(), "phase": "ended", "ended_at": entry.at}
 
 
 def _retried(run: RunRecord, entry: Entry) -> dict[str, Any]:
@@ -155,6 +219,12 @@ def request_opened(entry: Entry, state: str) -> RequestRecord:
         due_at=parse_time(due_at) if due_at else None,
         data=entry.data,
     )
+
+
+def request_changed(request: RequestRecord, changes: Mapping[str, Json]) -> RequestRecord:
+    """The request with other members than it opened with."""
+    due_at = parse_time(changes["due_at"]) if "due_at" in changes else request.due_at
+    return replace(request, changes=changes, due_at=due_at)
 
 
 def revision_made(entry: Entry) -> Revision:
@@ -176,10 +246,11 @@ def _with_result(run: RunRecord, state: str | None, result: Ref) -> dict[str, Re
     return {**run.results, state or "": result}
 
 
-def _without(requests: Mapping[str, RequestRecord], request_id: str) -> dict[str, RequestRecord]:
-    return {key: request for key, request in requests.items() if key != request_id}
+def _without(items: Mapping[str, _Item], key: str) -> dict[str, _Item]:
+    return {name: item for name, item in items.items() if name != key}
 
 
+_CHANGEABLE = ("assign", "claimed_by", "due_at")
 _CHANGES: Mapping[str, Callable[[RunRecord, Entry], dict[str, Any]]] = MappingProxyType(
     {
         "state.entered": _entered,
@@ -192,10 +263,18 @@ _CHANGES: Mapping[str, Callable[[RunRecord, Entry], dict[str, Any]]] = MappingPr
         "request.decided": _request_settled,
         "request.expired": _request_settled,
         "request.voided": _request_voided,
+        "request.assigned": _request_changed,
+        "request.claimed": _request_changed,
+        "operator.extended": _request_changed,
+        "wait.started": _waiting,
+        "wait.ended": _wait_ended,
+        "signal.received": _signal_received,
         "artifact.revised": _artifact_revised,
         "run.failed": _run_failed,
         "run.ended": _run_ended,
         "run.cancelled": _run_cancelled,
         "operator.retried": _retried,
+        "operator.cancelled": _cancelling,
+        "operator.moved": _moved,
     }
 )

@@ -17,21 +17,23 @@ from typing import Any
 
 from holdpoint.engine import agents
 from holdpoint.engine.clock import Clock
-from holdpoint.engine.decide import decide, is_due, start
+from holdpoint.engine.decide import NOT_OPEN, decide, start
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.draft import MAX_VALUE_BYTES, Facts, no_roles
-from holdpoint.engine.errors import StoreError
+from holdpoint.engine.errors import Conflict, StoreError
 from holdpoint.engine.leases import Heart, is_gone, owner
 from holdpoint.engine.model import (
     Command,
     Continue,
     Crash,
+    Deadline,
     Expire,
     Finish,
     RunRecord,
     Start,
     Step,
     Values,
+    Wake,
 )
 from holdpoint.engine.ports import Key, Lease, Moved, Store
 
@@ -128,7 +130,7 @@ class Loop:
                 continue
             step.values.learn(step)
             return step
-        raise StoreError(f"run {run_id} moved {_TRIES} times while one command was tried; try again", code="busy")
+        raise _busy(run_id)
 
     def read(self, run_id: str) -> Standing:
         """The run as it stands. Raises `NotFound`."""
@@ -139,10 +141,21 @@ class Loop:
         while True:
             standing = self.read(run_id)
             run = standing.run
-            due = next((request for request in run.requests.values() if is_due(request, run, self.now())), None)
-            if due is None:
+            due = run.due(self.now())
+            if due is None or due.action == "retry":  # a retry is made by whoever works, and changes nothing before
                 return standing
-            self.apply(run_id, Expire(request_id=due.id), known=standing)
+            self.apply(run_id, command_of(due), known=standing)
+
+    def command(self, run_id: str, command: Command, *, is_worker: bool = False, key: Key | None = None) -> Step | None:
+        """Apply what is due on a run, and then a command from outside. Raises what refuses it."""
+        for _ in range(_TRIES):
+            standing = self.settle(run_id)
+            try:
+                return self.apply(run_id, command, is_worker=is_worker, key=key, known=standing)
+            except Conflict as error:
+                if error.code != NOT_OPEN:
+                    raise
+        raise _busy(run_id)
 
     def advance(self, step: Step) -> Standing:
         """Run the attempt that a step has begun, and those that follow, until the run waits, rests or ends."""
@@ -214,3 +227,12 @@ class Loop:
             project=self.terms.project,
             env=os.environ,
         )
+
+
+def command_of(deadline: Deadline) -> Command:
+    """What is to be done at a deadline that is no retry."""
+    return Wake() if deadline.request is None else Expire(request_id=deadline.request)
+
+
+def _busy(run_id: str) -> StoreError:
+    return StoreError(f"run {run_id} moved {_TRIES} times while one command was tried; try again", code="busy")

@@ -14,6 +14,7 @@ from transitions import Machine
 
 from holdpoint.engine.definition import Definition, Targets
 from holdpoint.engine.expressions import Expression
+from holdpoint.engine.model import ON_CANCEL
 
 START = "start"
 _BEFORE_START = "(before the first state)"
@@ -40,6 +41,7 @@ def build(definition: Definition) -> Machine:
         send_event=True,
     )
     _add(machine, _BEFORE_START, START, definition.initial)
+    _add(machine, "*", ON_CANCEL, definition.on_cancel)
     for state in definition.states.values():
         for option, targets in state.on.items():
             _add(machine, state.name, option, targets)

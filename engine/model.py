@@ -13,6 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from holdpoint.engine.agents import Outcome, Work
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.durations import Duration
 from holdpoint.engine.times import format_time
 
 Status: TypeAlias = Literal["running", "waiting", "done", "failed", "cancelled"]
@@ -20,20 +21,27 @@ ActorKind: TypeAlias = Literal["human", "timer", "operator", "agent", "engine"]
 Ref: TypeAlias = int
 """A result of a run: the number of the history entry that left it."""
 
-Phase: TypeAlias = Literal["starting", "entered", "working", "asking", "leaving", "ended"]
+Phase: TypeAlias = Literal["starting", "entered", "working", "delayed", "asking", "waiting", "leaving", "ended"]
 """What a run does in its state.
 
 starting   no state yet: the initial target is still to be chosen
 entered    in the state; an agent is to begin, or a request to be opened
 working    an attempt of an agent is under way, under a lease
+delayed    an attempt has failed, and the next is due at a set time
 asking     a request is open
+waiting    a time or a signal is awaited
 leaving    the state has its result; the target is still to be chosen
 ended      nothing moves it any more
 """
 
 MAX_TRANSITIONS = 10_000
 MAX_CRASHES = 5
+MAX_SIGNALS = 1_000
 NO_HASH = "0" * 64
+
+# Ways out of a state that no workflow names; with the space they cannot be an option of anybody's.
+ON_CANCEL = "on cancel"
+MOVED = "moved by operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +93,10 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
-    """An open request. `data` is what its entry says: the rendered texts, options, form, people and what is shown."""
+    """An open request. `data` is what its entry says: the rendered texts, options, form, people and what is shown.
+
+    `changes` are the members that were changed since it opened (`assign`, `claimed_by`, `due_at`).
+    """
 
     id: str
     state: str
@@ -94,6 +105,18 @@ class RequestRecord:
     opened_at: datetime
     due_at: datetime | None
     data: Mapping[str, Json]
+    changes: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def assign(self) -> Json:
+        """Whom it asks: a list, or one by option."""
+        assign = self.changes.get("assign")
+        return self.data.get("assign", []) if assign is None else assign
+
+    @property
+    def exclude(self) -> tuple[str, ...]:
+        """Who may not decide it."""
+        return tuple(self.data.get("exclude", ()))
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -134,11 +157,19 @@ class Previous:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """A due time and what is to be done then."""
+    """A due time and what is to be done then: settle a request, make the next attempt, or go on."""
 
-    request: str
+    action: Literal["decide", "retry", "wake"]
     due_at: datetime
-    action: Literal["decide"] = "decide"
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """An event from outside that no wait has taken yet, by the number of its entry."""
+
+    name: str
+    seq: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +193,12 @@ class RunRecord:
     artifacts: Mapping[str, Revision] = field(default_factory=dict)
     requests: Mapping[str, RequestRecord] = field(default_factory=dict)
     returns: Mapping[str, int] = field(default_factory=dict)
+    signals: tuple[Signal, ...] = ()
+    alarm: Deadline | None = None
     attempt: Attempt | None = None
     attempts: int = 0
     crashes: int = 0
+    is_cancelling: bool = False
     transitions: int = 0
     leaving: Leaving | None = None
     previous: Previous | None = None
@@ -189,7 +223,7 @@ class RunRecord:
             return "done" if self.outcome is not None else "cancelled"
         if self.failure is not None:
             return "failed"
-        return "waiting" if self.phase == "asking" else "running"
+        return "waiting" if self.phase in ("asking", "waiting", "delayed") else "running"
 
     @property
     def is_ready(self) -> bool:
@@ -209,11 +243,18 @@ class RunRecord:
     @property
     def deadlines(self) -> tuple[Deadline, ...]:
         """What will fall due."""
-        return tuple(
-            Deadline(request=request.id, due_at=request.due_at)
+        due = tuple(
+            Deadline(action="decide", due_at=request.due_at, request=request.id)
             for request in self.requests.values()
             if request.due_at is not None
         )
+        return due if self.alarm is None else (*due, self.alarm)
+
+    def due(self, now: datetime) -> Deadline | None:
+        """What has fallen due first, by the run's own time, which is never before its last entry."""
+        moment = max(now, self.at)
+        passed = [deadline for deadline in self.deadlines if deadline.due_at <= moment]
+        return min(passed, key=lambda deadline: deadline.due_at, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +298,57 @@ class Expire:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wake:
+    """Go on from a wait whose time has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """An event from outside."""
+
+    name: str
+    data: Json = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assign:
+    """Ask other people than before."""
+
+    request_id: str
+    assign: tuple[str, ...]
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Say who works on a request (None: nobody any more). It forbids nobody."""
+
+    request_id: str
+    by: str
+    person: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extend:
+    """An operator gives a request more time."""
+
+    request_id: str
+    duration: Duration
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """An operator puts a run into another state."""
+
+    to: str
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Continue:
     """Take a run up where it is ready."""
 
@@ -293,7 +385,9 @@ class Cancel:
     reason: str | None = None
 
 
-Command: TypeAlias = Decide | Refuse | Expire | Continue | Finish | Crash | Retry | Cancel
+Command: TypeAlias = (
+    Decide | Refuse | Expire | Wake | Send | Assign | Claim | Extend | Move | Continue | Finish | Crash | Retry | Cancel
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,21 @@ def assigned(assign: Json, option: str) -> Sequence[str]:
 def may_act(assign: Json, option: str, person: str, roles: Callable[[str], frozenset[str]]) -> bool:
     """Whether *person* may choose *option*. Roles are asked for now, not when the request opened."""
     people = assigned(assign, option)
-    if not people or person in people:
+    return not people or _is_among(people, person, roles)
+
+
+def is_excluded(exclude: Sequence[str], person: str, roles: Callable[[str], frozenset[str]]) -> bool:
+    """Whether a request's `exclude` names *person*, or a role that they have now."""
+    return bool(exclude) and _is_among(exclude, person, roles)
+
+
+def is_role(entry: str) -> bool:
+    """Whether an entry of `assign` or `exclude` is a role and not a person."""
+    return entry.startswith(ROLE)
+
+
+def _is_among(people: Sequence[str], person: str, roles: Callable[[str], frozenset[str]]) -> bool:
+    if person in people:
         return True
-    held = [entry[len(ROLE) :] for entry in people if entry.startswith(ROLE)]
+    held = [entry[len(ROLE) :] for entry in people if is_role(entry)]
     return bool(held) and not roles(person).isdisjoint(held)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.model import Deadline, Entry, RequestRecord, RunRecord, Step, Values
 
@@ -52,6 +53,7 @@ class RequestRow:
     status: str
     opened_seq: int
     settled_seq: int | None
+    changes: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +156,8 @@ class Store(Protocol):
         """All leases, the first to end first."""
         ...
 
-    def due(self, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """The runs and requests whose deadline is at or before *now*, the earliest first."""
+    def due(self, now: datetime, actions: Sequence[str], limit: int) -> Sequence[tuple[str, Deadline]]:
+        """The deadlines at or before *now* of these actions, each with its run, the earliest first."""
         ...
 
     def next_due(self) -> datetime | None:

@@ -7,21 +7,23 @@ the way leaves the run `failed` in its state with everything kept that was there
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.agents import Context, Work
 from holdpoint.engine.canonical import Json, canonical
-from holdpoint.engine.definition import SCHEMAS_BY_NAME, AgentState, EndState, HumanState, Targets
+from holdpoint.engine.definition import SCHEMAS_BY_NAME, AgentState, Ask, EndState, HumanState, Targets, WaitState
 from holdpoint.engine.draft import Draft
+from holdpoint.engine.durations import Duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import Expression, Scope, Value, parse_value
 from holdpoint.engine.ids import request_id
 from holdpoint.engine.machine import START, build, choose
-from holdpoint.engine.model import MAX_TRANSITIONS
+from holdpoint.engine.model import MAX_TRANSITIONS, ON_CANCEL
 from holdpoint.engine.names import resolve
 from holdpoint.engine.people import check_person
-from holdpoint.engine.times import format_time
+from holdpoint.engine.times import format_time, parse_time
 
 CRASH_OPTIONS = ("retry", "done", "fail")
 _RENDERED_IN_FORMS = frozenset({"enum", "const", "default", "minimum", "maximum", "title", "description"})
@@ -84,10 +86,12 @@ def fail_agent(
     stderr: str = "",
     *,
     is_counted: bool = True,
+    is_last: bool = False,
 ) -> None:
-    """Note that an agent has failed for good: on by its error edge, or the run is failed where it stands."""
+    """Note that an attempt has failed: made again later, on by the error edge, or the run fails where it stands."""
     state, run = draft.state, draft.run
-    has_edge = is_counted and "error" in state.on
+    retry_in = _retry_in(draft, code) if is_counted and not is_last else None
+    has_edge = is_counted and retry_in is None and "error" in state.on
     draft.emit(
         "agent.failed",
         actor=state.name,
@@ -100,14 +104,25 @@ def fail_agent(
         stderr=stderr or None,
         uncounted=None if is_counted else True,
         edge=has_edge or None,
+        retry_at=None if retry_in is None else format_time(draft.now + retry_in),
     )
-    if not has_edge:
+    if not has_edge and retry_in is None:
         fail(draft, code, f"agent of state {state.name!r} failed: {message}", details)
+
+
+def _retry_in(draft: Draft, code: str) -> timedelta | None:
+    state, run = draft.state, draft.run
+    if not isinstance(state, AgentState) or state.retry is None:
+        return None
+    # Deciding is pure: the spread of the delay follows from the hash of the run's last entry.
+    return state.retry.delay_after(run.attempts, code, int(run.head[:8], 16) / 0xFFFFFFFF)
 
 
 def open_crash_request(draft: Draft, reason: str) -> None:
     """Ask a person what to do with an attempt of which nobody knows whether it took effect."""
     state, run = draft.state, draft.run
+    ask = state.ask if isinstance(state, AgentState) else Ask()
+    scope = draft.scope()
     _open(
         draft,
         kind="crash",
@@ -118,6 +133,11 @@ def open_crash_request(draft: Draft, reason: str) -> None:
         ),
         options=list(CRASH_OPTIONS),
         show=[],
+        assign=_people(draft, ask.assign, scope) or None,
+        exclude=_people(draft, ask.exclude, scope) or None,
+        priority=None if ask.priority == "normal" else ask.priority,
+        due_at=_due_text(draft, ask.timeout),
+        default=dict(ask.default) if ask.default else None,
         attempt={"number": run.attempts + 1, "key": run.key, "arguments": _arguments_without_secrets(draft)},
     )
 
@@ -132,7 +152,8 @@ def _leave(draft: Draft) -> bool:
         raise RuntimeError("a run that leaves a state knows how")
     if isinstance(state, AgentState) and leaving.option == "done" and not leaving.is_revised:
         _revise(draft, state)
-    return _go(draft, leaving.option, state.on[leaving.option])
+    is_cancelled = leaving.option == ON_CANCEL
+    return _go(draft, leaving.option, draft.definition.on_cancel if is_cancelled else state.on[leaving.option])
 
 
 def _go(draft: Draft, option: str, targets: Targets) -> bool:
@@ -151,10 +172,15 @@ def _go(draft: Draft, option: str, targets: Targets) -> bool:
         where = f"state {run.state!r}, option {option!r}" if run.state else "initial"
         fail(draft, "no_target", f"{where}: no condition holds, of {conditions}")
         return False
-    if run.state is not None:
-        draft.emit("transition", {"from": run.state, "option": option, "to": to})
-    draft.emit("state.entered", state=to, visit=draft.run.visits.get(to, 0) + 1)
+    enter(draft, option, to)
     return True
+
+
+def enter(draft: Draft, option: str, to: str) -> None:
+    """Put the run into a state; what happens there comes next."""
+    if draft.run.state is not None:
+        draft.emit("transition", {"from": draft.run.state, "option": option, "to": to})
+    draft.emit("state.entered", state=to, visit=draft.run.visits.get(to, 0) + 1)
 
 
 def _enter(draft: Draft) -> bool:
@@ -167,10 +193,52 @@ def _enter(draft: Draft) -> bool:
     if isinstance(state, HumanState):
         _open_gate(draft, state)
         return False
+    if isinstance(state, WaitState):
+        return _wait(draft, state)
     if state.value is not None:
         succeed(draft, state.value.render(draft.scope()))
         return True
     if draft.facts.worker:
+        _begin(draft, state)
+    return False
+
+
+def _wait(draft: Draft, state: WaitState) -> bool:
+    """Begin to wait, or go on at once where the time has passed or a signal has come before."""
+    if state.takes:
+        if take_signal(draft, state):
+            return True
+        due_at = _due_text(draft, state.timeout)
+    elif state.duration is not None:
+        due_at = _due_text(draft, state.duration)
+    else:
+        until = parse_time(_rendered(state.until, draft.scope()))
+        if until <= draft.now:
+            draft.emit("wait.ended", state=state.name, option="done")
+            return True
+        due_at = format_time(until)
+    draft.emit("wait.started", state=state.name, due_at=due_at)
+    return False
+
+
+def take_signal(draft: Draft, state: WaitState) -> bool:
+    """End a wait by the oldest signal that it takes, if there is one."""
+    signal = next((signal for signal in draft.run.signals if signal.name in state.takes), None)
+    if signal is None:
+        return False
+    output = draft.entry(signal.seq).data["output"]
+    draft.emit("wait.ended", state=state.name, option=state.takes[signal.name], signal=signal.seq, output=output)
+    return True
+
+
+def _due_text(draft: Draft, duration: Duration | None) -> str | None:
+    return None if duration is None else format_time(duration.after(draft.now, draft.definition.zone))
+
+
+def _make_attempt(draft: Draft) -> bool:
+    """Make the next attempt of an agent whose last one failed, once it is time."""
+    state, alarm = draft.state, draft.run.alarm
+    if draft.facts.worker and isinstance(state, AgentState) and alarm is not None and alarm.due_at <= draft.now:
         _begin(draft, state)
     return False
 
@@ -207,18 +275,21 @@ def _open_gate(draft: Draft, state: HumanState) -> None:
     is_spent = run.returns.get(state.name, 0) >= state.max_returns
     options = [option for option in state.options if not (option == "revise" and is_spent)]
     form = None if state.form is None else _render_form(state.form, scope)
+    forms = {option: _render_form(form, scope) for option, form in state.forms.items()}
     _open(
         draft,
         kind=state.type,
         message=_as_text(state.message.render(scope)),
         options=options,
         form=form,
+        forms=forms or None,
         show=_shown(draft, state, scope),
         assign=_render_assign(draft, state, scope) or None,
+        exclude=_excluded(draft, state.exclude) or None,
         comment=[option for option in options if option in state.comment or option == "revise"] or None,
         priority=None if state.priority == "normal" else state.priority,
-        due_at=None if state.timeout is None else format_time(state.timeout.after(draft.now, draft.definition.zone)),
-        default=_checked_default(state, form),
+        due_at=_due_text(draft, state.timeout),
+        default=_checked_default(state, form, forms),
     )
 
 
@@ -247,12 +318,20 @@ def _shown(draft: Draft, state: HumanState, scope: Scope) -> list[Json]:
 
 
 def _render_assign(draft: Draft, state: HumanState, scope: Scope) -> Json:
-    def people(entries: tuple[str, ...]) -> list[str]:
-        return [_render_person(draft, entry, scope) for entry in entries]
-
     if isinstance(state.assign, Mapping):
-        return {option: people(entries) for option, entries in state.assign.items()}
-    return people(state.assign)
+        return {option: _people(draft, entries, scope) for option, entries in state.assign.items()}
+    return _people(draft, state.assign, scope)
+
+
+def _people(draft: Draft, entries: tuple[str, ...], scope: Scope) -> list[str]:
+    return [_render_person(draft, entry, scope) for entry in entries]
+
+
+def _excluded(draft: Draft, entries: tuple[str, ...]) -> list[str]:
+    """Who is excluded; a run that nobody started excludes no initiator."""
+    initiator = draft.run.initiator
+    names = [initiator if entry == "initiator" else entry for entry in entries]
+    return [name for name in names if name is not None]
 
 
 def _render_person(draft: Draft, entry: str, scope: Scope) -> str:
@@ -266,10 +345,11 @@ def _render_person(draft: Draft, entry: str, scope: Scope) -> str:
     return draft.run.initiator
 
 
-def _checked_default(state: HumanState, form: Json) -> Json:
+def _checked_default(state: HumanState, form: Json, forms: Mapping[str, Json]) -> Json:
     default = state.default
     if default is None:
         return None
+    form = forms.get(default["decision"], form)
     if form is None:
         return {"decision": default["decision"]}
     answers = jsonschemas.fill_defaults(form, default.get("answers", {}))
@@ -343,5 +423,5 @@ def _in_state(draft: Draft, message: str) -> str:
 
 
 _PHASES: Mapping[str, Callable[[Draft], bool]] = MappingProxyType(
-    {"starting": _start, "entered": _enter, "leaving": _leave}
+    {"starting": _start, "entered": _enter, "delayed": _make_attempt, "leaving": _leave}
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.decide import is_due
 from holdpoint.engine.errors import RunFailed
-from holdpoint.engine.evolve import request_opened
+from holdpoint.engine.evolve import request_changed, request_opened
 from holdpoint.engine.model import Entry, RequestRecord, Revision, RunRecord, Status, Values
 from holdpoint.engine.names import decision_result, resolve
 from holdpoint.engine.times import format_time
@@ -39,6 +39,7 @@ class Request:
     message: str
     options: tuple[str, ...]
     form: Json
+    forms: Mapping[str, Json] | None
     show: tuple[Mapping[str, Json], ...]
     assign: Json
     exclude: tuple[str, ...]
@@ -56,8 +57,9 @@ class Request:
     def to_dict(self) -> dict[str, Json]:
         """The request as `--json` prints it."""
         members = {name: _plain(getattr(self, name)) for name in self.__slots__}
-        if self.attempt is None:
-            del members["attempt"]
+        for name in ("attempt", "forms"):
+            if members[name] is None:
+                del members[name]
         return members
 
 
@@ -220,8 +222,7 @@ def open_request_view(request: RequestRecord, run: RunRecord, values: Values) ->
 
 def request_view(row: RequestRow, run: RunRecord, values: Values, now: datetime, late: Sequence[Entry] = ()) -> Request:
     """Any request, with the contents that it shows. *late* are the run's `agent.late` entries."""
-    opened = values.entry(row.opened_seq)
-    request = request_opened(opened, row.state)
+    request = request_changed(request_opened(values.entry(row.opened_seq), row.state), row.changes)
     decision: Mapping[str, Json] | None = None
     status = row.status
     if row.settled_seq is not None and status == "decided":
@@ -258,10 +259,11 @@ def _request_view(
         message=data["message"],
         options=request.options,
         form=data.get("form"),
+        forms=data.get("forms"),
         show=tuple(_shown(item, values, with_contents) for item in data["show"]),
-        assign=data.get("assign", []),
-        exclude=(),
-        claimed_by=None,
+        assign=request.assign,
+        exclude=request.exclude,
+        claimed_by=request.changes.get("claimed_by") or None,
         priority=request.priority,
         status=status,
         votes=(),
@@ -290,7 +292,7 @@ def _default_decision(request: RequestRecord) -> dict[str, Json]:
         "by_kind": "timer",
         "comment": None,
         "answers": default.get("answers"),
-        "at": request.data["due_at"],
+        "at": None if request.due_at is None else format_time(request.due_at),
         "artifacts": {
             item["name"]: {"revision": item["revision"], "sha256": item["sha256"]}
             for item in request.data["show"]
@@ -308,8 +310,7 @@ def _late_output(late: Sequence[Entry], opened_seq: int, values: Values) -> Json
 
 
 def _projected_status(run: RunRecord, now: datetime) -> Status:
-    is_overdue = any(is_due(request, run, now) for request in run.requests.values())
-    return "running" if is_overdue and run.status == "waiting" else run.status
+    return "running" if run.status == "waiting" and run.due(now) is not None else run.status
 
 
 def _error(run: RunRecord, values: Values) -> Mapping[str, Json] | None:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from holdpoint.engine.errors import StoreError
-from holdpoint.engine.loop import Loop
-from holdpoint.engine.model import Expire, Step
+from holdpoint.engine.loop import Loop, command_of
+from holdpoint.engine.model import Deadline, Step
 
 COUNTS = (
     "defaults", "reminders", "escalations", "retries", "woken", "recovered", "advanced", "notified", "failed", "errors",
 )  # fmt: skip
+_COUNTED_AS = {"decide": "defaults", "wake": "woken"}
 _BATCH = 100
+_MANY = 10_000
 _log = logging.getLogger("holdpoint.tick")
 
 
@@ -65,21 +67,23 @@ Take = Callable[[], Step | None]
 
 def apply_deadlines(loop: Loop, tally: Tally) -> None:
     """Apply what is due, in batches: one transaction each, and in it a savepoint for each request."""
-    skipped: set[str] = set()
+    skipped: set[tuple[str, Deadline]] = set()
     while not tally.is_full:
-        due = loop.store.due(loop.now(), _BATCH + len(skipped))
-        batch = [item for item in due if item[1] not in skipped][: int(min(_BATCH, tally.left))]
+        due = loop.store.due(loop.now(), tuple(_COUNTED_AS), _BATCH + len(skipped))
+        batch = [item for item in due if item not in skipped][: int(min(_BATCH, tally.left))]
         if not batch:
             return
         with loop.batch():
             # What is applied is no longer due; what could not be must not be tried for ever.
-            skipped.update(request_id for run_id, request_id in batch if not _expire(loop, tally, run_id, request_id))
+            skipped.update(item for item in batch if not _apply(loop, tally, *item))
 
 
 def work(loop: Loop) -> Iterator[tuple[str, str, Take]]:
     """The runs that crashed or are ready, each with the kind that it counts as and how it is taken up."""
     for lease in loop.store.leases():
         yield lease.run_id, "recovered", partial(loop.recover, lease)
+    for run_id, _ in loop.store.due(loop.now(), ("retry",), _MANY):
+        yield run_id, "retries", partial(_take_up, loop, run_id)
     after: str | None = None
     while batch := loop.store.ready(_BATCH, after):
         for run_id in batch:
@@ -103,9 +107,9 @@ def do(loop: Loop, tally: Tally, run_id: str, kind: str, take: Take) -> None:
         tally.note_error(run_id)
 
 
-def _expire(loop: Loop, tally: Tally, run_id: str, request_id: str) -> bool:
+def _apply(loop: Loop, tally: Tally, run_id: str, deadline: Deadline) -> bool:
     try:
-        step = loop.apply(run_id, Expire(request_id=request_id))
+        step = loop.apply(run_id, command_of(deadline))
     except StoreError:
         raise
     except Exception:  # as above, and each is undone alone
@@ -113,5 +117,5 @@ def _expire(loop: Loop, tally: Tally, run_id: str, request_id: str) -> bool:
         return False
     if step is None:
         return False
-    tally.add("defaults", is_failed=step.after.failure is not None)
+    tally.add(_COUNTED_AS[deadline.action], is_failed=step.after.failure is not None)
     return True

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from holdpoint.schema.report import listed, suggestion
-from holdpoint.schema.sheet import TIMEOUT, Edge, Sheet, State, next_option, options_for_people
+from holdpoint.schema.sheet import TIMEOUT, Edge, Sheet, State, next_option, options_for_people, options_of_wait
 
 _NOT_FOR_PEOPLE: Final = ("done", "error", "received")
 
@@ -42,8 +42,13 @@ def _check_options(sheet: Sheet, name: str, state: State) -> None:
     if kind == "agent" and "next" not in state and "done" not in state.get("on", {}):
         message = f"the agent state {name!r} goes nowhere when it is done"
         sheet.report.value(path, "HP203", message, "add 'next: STATE' or 'on: {done: STATE}'")
+    if kind == "form" and "next" not in state and "submit" not in state.get("on", {}):
+        message = f"the form state {name!r} goes nowhere when it is submitted"
+        sheet.report.value(path, "HP203", message, "add 'next: STATE' or 'on: {submit: STATE}'")
     if kind == "approval":
         _check_approval(sheet, name, state)
+    if kind == "wait":
+        _check_wait(sheet, name, state)
 
 
 def _check_approval(sheet: Sheet, name: str, state: State) -> None:
@@ -56,6 +61,39 @@ def _check_approval(sheet: Sheet, name: str, state: State) -> None:
             reserved = listed((*_NOT_FOR_PEOPLE, TIMEOUT))
             message = f"{option!r} cannot be an option that a person chooses"
             sheet.report.key((*path, option), "HP204", message, f"rename it; {reserved} are not for people")
+
+
+def _check_wait(sheet: Sheet, name: str, state: State) -> None:
+    path = ("states", name)
+    options = options_of_wait(state)
+    allowed = (*options, TIMEOUT) if "signal" in state else options
+    for option in state.get("on", {}):
+        if option not in allowed:
+            message = f"the wait state {name!r} has no option {option!r}"
+            sheet.report.key((*path, "on", option), "HP204", message, suggestion(option, allowed))
+    if isinstance(state.get("signal"), list):
+        _check_signals(sheet, name, state)
+    elif "next" not in state and options[0] not in state.get("on", {}):
+        message = f"the wait state {name!r} goes nowhere when it is {options[0]}"
+        sheet.report.value(path, "HP203", message, f"add 'next: STATE' or 'on: {{{options[0]}: STATE}}'")
+
+
+def _check_signals(sheet: Sheet, name: str, state: State) -> None:
+    """Report what is wrong with the options of a wait for one of several signals, which are the signals' names."""
+    path, signals = ("states", name), state["signal"]
+    written = ", ".join(f"{signal}: STATE" for signal in signals)
+    if TIMEOUT in signals:
+        where = (*path, "signal", signals.index(TIMEOUT))
+        message = f"{TIMEOUT!r} cannot be one of several signals: it is the option of the state's timeout"
+        sheet.report.value(where, "HP204", message, "rename it")
+    if "next" in state:
+        message = f"'next' says nothing in the wait state {name!r}, where each signal is an option"
+        sheet.report.key((*path, "next"), "HP204", message, f"write 'on: {{{written}}}'")
+        return
+    missing = [signal for signal in signals if signal not in state.get("on", {})]
+    if missing:
+        message = f"the wait state {name!r} goes nowhere on {listed(map(repr, missing))}"
+        sheet.report.value(path, "HP203", message, f"write 'on: {{{written}}}'")
 
 
 def _check_reach(sheet: Sheet) -> None:

@@ -14,7 +14,7 @@ from holdpoint.engine.errors import Invalid, did_you_mean
 from holdpoint.engine.jsonschemas import validator
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import Report, place_name, shown, suggestion
-from holdpoint.schema.sheet import HUMAN_TYPES, Sheet
+from holdpoint.schema.sheet import Sheet, forms_of
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -52,12 +52,12 @@ def check_schemas(sheet: Sheet) -> None:
     """Report what is wrong with the schemas of inputs, outputs and forms."""
     if "input" in sheet.value:
         _check(sheet.report, ("input",), sheet.value["input"], is_object=True)
-    for name, state in sheet.of_types("agent"):
+    for name, state in sheet.of_types("agent", "wait"):
         if "output" in state:
             _check(sheet.report, ("states", name, "output"), state["output"])
-    for name, state in sheet.of_types(*HUMAN_TYPES):
-        if "form" in state:
-            _check(sheet.report, ("states", name, "form"), state["form"], is_object=True, is_form=True)
+    for name, state in sheet.states.items():
+        for below, form in forms_of(state):
+            _check(sheet.report, ("states", name, *below), form, is_object=True, is_form=True)
 
 
 def subschemas(schema: Json, path: Path = ()) -> Iterator[tuple[Path, Mapping[str, Json]]]:

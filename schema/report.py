@@ -101,6 +101,11 @@ def place_name(path: Path) -> str:
     return repr(_dotted(path)) if path else "the workflow"
 
 
+def asker(path: Path) -> str:
+    """Who asks, for the path of what is asked: a state, or the crash request of one."""
+    return f"state {path[1]!r}" if len(path) == 2 else f"the crash request of state {path[1]!r}"
+
+
 def _dotted(path: Path) -> str:
     text = ""
     for step in path:

@@ -233,6 +233,7 @@ _BOUNDS: Final = {
     "minProperties": "must have at least {0} key(s)",
     "minLength": "must not be empty",
     "minimum": "must be at least {0}",
+    "maximum": "must be at most {0}",
     "uniqueItems": "must not name anything twice",
 }
 

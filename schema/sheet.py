@@ -12,9 +12,12 @@ from holdpoint.schema.report import Report
 
 State: TypeAlias = Mapping[str, Json]
 
-HUMAN_TYPES: Final = ("approval", "return")
-AVAILABLE_TYPES: Final = ("agent", *HUMAN_TYPES, "end")
+HUMAN_TYPES: Final = ("approval", "return", "form")
+AVAILABLE_TYPES: Final = ("agent", *HUMAN_TYPES, "wait", "end")
 TIMEOUT: Final = "timeout"
+NEVER: Final = "never"
+CRASH_OPTIONS: Final = ("retry", "done", "fail")
+"""What a person may choose who is asked after a crash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,36 @@ def next_option(state: State) -> str:
 
 def options_for_people(state: State) -> tuple[str, ...]:
     """What a person may choose; the timeout's edge is nobody's choice."""
+    if state["type"] == "form":
+        return ("submit",)
     return tuple(option for option in state.get("on", {}) if option != TIMEOUT)
+
+
+def forms_of(state: State) -> Iterator[tuple[Path, Json]]:
+    """The forms of a state that asks people, each with its path below the state."""
+    if state["type"] in HUMAN_TYPES and "form" in state:
+        yield ("form",), state["form"]
+    if state["type"] in HUMAN_TYPES:
+        yield from ((("forms", option), form) for option, form in state.get("forms", {}).items())
+
+
+def options_of_wait(state: State) -> tuple[str, ...]:
+    """How a wait can end, other than by its timeout."""
+    signal = state.get("signal")
+    if signal is None:
+        return ("done",)
+    return ("received",) if isinstance(signal, str) else tuple(signal)
+
+
+def crash_request(state: State) -> Mapping[str, Json] | None:
+    """How a person is asked after a crash of an agent, where the state says more than that one is."""
+    after_crash = state.get("after_crash")
+    return after_crash.get("ask") if isinstance(after_crash, dict) else None
+
+
+def decision_of(default: Json) -> tuple[str, Json]:
+    """The option that a default chooses, and its answers, None where it has none."""
+    return (default, None) if isinstance(default, str) else (default["decision"], default.get("answers"))
 
 
 def artifacts_of(state: State) -> tuple[str, ...]:

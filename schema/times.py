@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from holdpoint.engine.durations import parse_duration
+from holdpoint.engine.durations import Duration, parse_duration
 from holdpoint.engine.errors import Invalid, did_you_mean
+from holdpoint.schema.available import MESSAGE
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import Report
 from holdpoint.schema.sheet import Sheet
 
 # These mean something else on each machine, or are other spellings of the database.
 _NOT_ZONES: Final = ("localtime", "posixrules", "Factory", "posix/", "right/")
+_BUSINESS = re.compile(r"\bbusiness\b")
 
 
 def check_times(sheet: Sheet) -> None:
@@ -37,9 +40,13 @@ def is_zone(name: str) -> bool:
     return True
 
 
-def check_duration(report: Report, path: Path, text: str) -> None:
-    """Report a text that is no duration."""
+def check_duration(report: Report, path: Path, text: str) -> Duration | None:
+    """The duration that a text says; one that says none is reported."""
+    if _BUSINESS.search(text) is not None:
+        report.value(path, "HP190", f"a duration in business days or hours is {MESSAGE}")
+        return None
     try:
-        parse_duration(text)
+        return parse_duration(text)
     except Invalid as error:
         report.value(path, "HP216", str(error))
+        return None

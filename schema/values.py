@@ -19,7 +19,7 @@ from holdpoint.engine.expressions import Path as Use
 from holdpoint.schema.jsonschemas import RENDERED_KEYWORDS, subschemas
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import suggestion
-from holdpoint.schema.sheet import HUMAN_TYPES, Edge, Sheet, State
+from holdpoint.schema.sheet import HUMAN_TYPES, Edge, Sheet, State, crash_request, forms_of
 
 _EVERYWHERE: Final = ("input", "artifacts", "visits", "previous", "error", "run", "now")
 _ENV: Final = ("env",)
@@ -63,6 +63,8 @@ def _texts(sheet: Sheet) -> Iterator[_Text]:
         yield from _agent_texts(("states", name), state)
     for name, state in sheet.of_types(*HUMAN_TYPES):
         yield from _human_texts(("states", name), state)
+    for name, state in sheet.of_types("wait"):
+        yield from _texts_in(("states", name, "until"), state.get("until"))
     for name, state in sheet.of_types("end"):
         yield from _texts_in(("states", name, "output"), state.get("output"))
 
@@ -79,6 +81,7 @@ def _agent_texts(path: Path, state: State) -> Iterator[_Text]:
         yield from _texts_in((*path, key), state.get(key), _ENV)
     if isinstance(state.get("artifact"), dict):
         yield from _texts_in((*path, "artifact"), state["artifact"], _OUTPUT)
+    yield from _texts_in((*path, "after_crash", "ask", "assign"), (crash_request(state) or {}).get("assign"))
 
 
 def _human_texts(path: Path, state: State) -> Iterator[_Text]:
@@ -86,9 +89,10 @@ def _human_texts(path: Path, state: State) -> Iterator[_Text]:
     if isinstance(state.get("show"), dict):
         yield from _texts_in((*path, "show"), state["show"])
     yield from _texts_in((*path, "assign"), state.get("assign"))
-    for below, schema in subschemas(state.get("form")):
-        for keyword in RENDERED_KEYWORDS:
-            yield from _texts_in((*path, "form", *below, keyword), schema.get(keyword))
+    for below, form in forms_of(state):
+        for part, schema in subschemas(form):
+            for keyword in RENDERED_KEYWORDS:
+                yield from _texts_in((*path, *below, *part, keyword), schema.get(keyword))
 
 
 def _texts_in(path: Path, value: Json, extra: Sequence[str] = ()) -> Iterator[_Text]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from holdpoint.engine.canonical import Json, canonical
-from holdpoint.engine.model import Attempt, Leaving, Previous, RequestRecord, Revision, RunRecord
+from holdpoint.engine.model import Attempt, Deadline, Leaving, Previous, RequestRecord, Revision, RunRecord, Signal
 
 NEVER = 2**62
 """The due time of what is never due, so that it comes last in every order."""
@@ -39,6 +39,9 @@ def record_text(run: RunRecord) -> str:
         "results": dict(run.results),
         "artifacts": {name: _revision_list(revision) for name, revision in run.artifacts.items()},
         "returns": dict(run.returns),
+        "signals": [[signal.name, signal.seq] for signal in run.signals],
+        "alarm": [run.alarm.action, to_micros(run.alarm.due_at)] if run.alarm else None,
+        "is_cancelling": run.is_cancelling,
         "attempt": [run.attempt.token, run.attempt.number] if run.attempt else None,
         "attempts": run.attempts,
         "crashes": run.crashes,
@@ -51,13 +54,13 @@ def record_text(run: RunRecord) -> str:
         "output": run.output,
         "ended_at": to_micros(run.ended_at) if run.ended_at else None,
     }
-    return canonical({name: value for name, value in members.items() if value not in (None, 0, {})})
+    return canonical({name: value for name, value in members.items() if value not in (None, 0, {}, [])})
 
 
 def record_from(columns: Mapping[str, Any], text: str, requests: Mapping[str, RequestRecord]) -> RunRecord:
     """The record of a row: *columns* are the arguments of `RunRecord` that have a column."""
     members = json.loads(text)
-    attempt, leaving, previous = (members.get(name) for name in ("attempt", "leaving", "previous"))
+    attempt, leaving, previous, alarm = (members.get(name) for name in ("attempt", "leaving", "previous", "alarm"))
     return RunRecord(
         **columns,
         requests=requests,
@@ -68,6 +71,9 @@ def record_from(columns: Mapping[str, Any], text: str, requests: Mapping[str, Re
         results=members.get("results", {}),
         artifacts={name: _revision(name, items) for name, items in members.get("artifacts", {}).items()},
         returns=members.get("returns", {}),
+        signals=tuple(Signal(name=name, seq=seq) for name, seq in members.get("signals", ())),
+        alarm=Deadline(action=alarm[0], due_at=to_time(alarm[1])) if alarm else None,
+        is_cancelling=members.get("is_cancelling", False),
         attempt=Attempt(token=attempt[0], number=attempt[1]) if attempt else None,
         attempts=members.get("attempts", 0),
         crashes=members.get("crashes", 0),

@@ -12,10 +12,10 @@ from typing import Any
 
 import peewee
 
-from holdpoint.engine.canonical import Json
+from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.errors import Invalid, NotFound, StoreError
-from holdpoint.engine.evolve import request_opened
+from holdpoint.engine.evolve import request_changed, request_opened
 from holdpoint.engine.model import Deadline, Entry, RequestRecord, RunRecord, Step
 from holdpoint.engine.ports import Dossier, InboxRow, Key, KeyTaken, Lease, Moved, RequestRow, RunRow
 from holdpoint.stores.database import Database
@@ -24,7 +24,7 @@ from holdpoint.stores.rows import NEVER, RANKS, record_from, record_text, to_mic
 _RUN_COLUMNS = "r.run_id, r.seq, r.head, r.at, r.started_at, r.initiator, r.record, d.digest, d.version, d.workflow"
 _ENTRY_COLUMNS = "h.seq, h.at, h.kind, h.actor, h.actor_kind, h.data, h.hash"
 _READ_RUN = f"""
-    SELECT {_RUN_COLUMNS}, q.state, {_ENTRY_COLUMNS}
+    SELECT {_RUN_COLUMNS}, q.state, q.changes, {_ENTRY_COLUMNS}
     FROM runs r
     JOIN definitions d ON d.id = r.definition
     LEFT JOIN requests q ON q.run = r.id AND q.status = 'open'
@@ -39,8 +39,13 @@ _READ_ENTRY = f"""
     SELECT {_ENTRY_COLUMNS} FROM history h WHERE h.run = (SELECT id FROM runs WHERE run_id = ?) AND h.seq = ?
 """  # noqa: S608 - constants of this module
 _READ_CONTENT = "SELECT body FROM contents WHERE run = (SELECT id FROM runs WHERE run_id = ?) AND sha256 = ?"
+_READ_DUE = """
+    SELECT r.run_id, d.due_at, d.request_id, d.action FROM deadlines d JOIN runs r ON r.id = d.run
+    WHERE d.due_at <= ? AND d.action IN (SELECT value FROM json_each(?)) ORDER BY d.due_at LIMIT ?
+"""
+_CHANGE_REQUEST = "UPDATE requests SET changes = ?, due_at = ? WHERE request_id = ? AND status = 'open'"
 _REQUESTS_SQL = """
-    SELECT q.request_id, r.run_id, q.state, q.kind, q.status, q.opened, q.settled, q.due_at, q.rank
+    SELECT q.request_id, r.run_id, q.state, q.kind, q.status, q.opened, q.settled, q.changes, q.due_at, q.rank
     FROM requests q JOIN runs r ON r.id = q.run
 """
 _READ_REQUEST = f"{_REQUESTS_SQL} WHERE q.request_id = ?"
@@ -202,14 +207,11 @@ class SqliteStore:
             ).fetchall()
         return [_lease(row) for row in rows]
 
-    def due(self, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
+    def due(self, now: datetime, actions: Sequence[str], limit: int) -> Sequence[tuple[str, Deadline]]:
         """What is due."""
         with self._database.reading() as connection:
-            return connection.execute(
-                "SELECT r.run_id, d.request_id FROM deadlines d JOIN runs r ON r.id = d.run "
-                "WHERE d.due_at <= ? ORDER BY d.due_at LIMIT ?",
-                (to_micros(now), limit),
-            ).fetchall()
+            rows = connection.execute(_READ_DUE, (to_micros(now), json.dumps(list(actions)), limit)).fetchall()
+        return [(row[0], _deadline(row[1:])) for row in rows]
 
     def next_due(self) -> datetime | None:
         """The first deadline's time."""
@@ -302,6 +304,7 @@ class SqliteStore:
                 requests.c.due_at,
                 requests.c.request_id,
                 requests.c.state,
+                requests.c.changes,
                 runs.c.run_id,
                 runs.c.seq,
                 runs.c.head,
@@ -359,7 +362,7 @@ class SqliteStore:
                 record=_run(rows),
                 entries=self.history(run_id),
                 requests=[_request_row(row) for row in requests],
-                request_dues={row[0]: (_due(row[7]), _PRIORITIES.get(row[8], "")) for row in requests},
+                request_dues={row[0]: (_due(row[8]), _PRIORITIES.get(row[9], "")) for row in requests},
                 revisions={
                     (row[0], row[1]): row[2]
                     for row in connection.execute("SELECT name, revision, seq FROM revisions WHERE run = ?", (number,))
@@ -369,7 +372,7 @@ class SqliteStore:
                     for row in connection.execute("SELECT sha256, body FROM contents WHERE run = ?", (number,))
                 },
                 deadlines=[
-                    Deadline(request=row[1], due_at=to_time(row[0]), action=row[2])
+                    _deadline(row)
                     for row in connection.execute(
                         "SELECT due_at, request_id, action FROM deadlines WHERE run = ?", (number,)
                     )
@@ -550,6 +553,11 @@ def _follow(connection: Connection, run: int, step: Step) -> None:
                 _OPEN_REQUEST,
                 (request.id, run, request.state, request.kind, RANKS[request.priority], entry.seq, due_at),
             )
+        elif entry.kind in _CHANGING:
+            changed = step.after.requests.get(entry.data["request"])
+            if changed is not None:
+                due_at = NEVER if changed.due_at is None else to_micros(changed.due_at)
+                connection.execute(_CHANGE_REQUEST, (canonical(changed.changes), due_at, changed.id))
         elif entry.kind == "artifact.revised":
             connection.execute(_ADD_REVISION, (run, entry.data["name"], entry.data["revision"], entry.seq))
         elif entry.kind in _SETTLING:
@@ -562,7 +570,7 @@ def _follow(connection: Connection, run: int, step: Step) -> None:
         if before:
             connection.execute(_DROP_DEADLINES, (run,))
         connection.executemany(
-            _ADD_DEADLINE, [(to_micros(item.due_at), run, item.request, item.action) for item in deadlines]
+            _ADD_DEADLINE, [(to_micros(item.due_at), run, item.request or "", item.action) for item in deadlines]
         )
 
 
@@ -592,7 +600,7 @@ def _run(rows: Sequence[tuple[Any, ...]]) -> RunRecord:
     requests = {}
     for row in rows:
         if row[columns] is not None:
-            request = request_opened(_entry(run_id, row[columns + 1 :], ""), row[columns])
+            request = _request(run_id, row[columns:])
             requests[request.id] = request
     return _record(rows[0], requests)
 
@@ -632,17 +640,34 @@ def _entry(run_id: str, row: Sequence[Any], prev: str) -> Entry:
     )
 
 
+def _request(run_id: str, row: Sequence[Any]) -> RequestRecord:
+    """The request of a row that has its state, its changes, and its entry."""
+    request = request_opened(_entry(run_id, row[2:], ""), row[0])
+    return request if row[1] is None else request_changed(request, json.loads(row[1]))
+
+
 def _inbox_row(row: tuple[Any, ...]) -> InboxRow:
-    rank, due_at, request_id, state = row[:4]
-    run = _record(row[4:], {})
-    entry = _entry(run.id, row[4 + _RUN_WIDTH :], "")
-    return InboxRow(request=request_opened(entry, state), run=run, cursor=f"{rank},{due_at},{request_id}")
+    rank, due_at, request_id, state, changes = row[:5]
+    run = _record(row[5:], {})
+    request = _request(run.id, (state, changes, *row[5 + _RUN_WIDTH :]))
+    return InboxRow(request=request, run=run, cursor=f"{rank},{due_at},{request_id}")
 
 
 def _request_row(row: Sequence[Any]) -> RequestRow:
     return RequestRow(
-        id=row[0], run_id=row[1], state=row[2], kind=row[3], status=row[4], opened_seq=row[5], settled_seq=row[6]
+        id=row[0],
+        run_id=row[1],
+        state=row[2],
+        kind=row[3],
+        status=row[4],
+        opened_seq=row[5],
+        settled_seq=row[6],
+        changes={} if row[7] is None else json.loads(row[7]),
     )
+
+
+def _deadline(row: Sequence[Any]) -> Deadline:
+    return Deadline(action=row[2], due_at=to_time(row[0]), request=row[1] or None)
 
 
 def _lease(row: Sequence[Any]) -> Lease:
@@ -671,6 +696,7 @@ def _no_run(run_id: str) -> NotFound:
     return NotFound(f"there is no run {run_id}", details={"run": run_id})
 
 
+_CHANGING = frozenset({"request.assigned", "request.claimed", "operator.extended"})
 _RUN_WIDTH = 10
 _REMEMBERED = 10_000
 _KEPT_OF_A_RUN = 200

@@ -67,6 +67,7 @@ STATEMENTS = (
         opened INTEGER NOT NULL,
         settled INTEGER,
         due_at INTEGER NOT NULL,
+        changes TEXT,
         CONSTRAINT requests_settled CHECK ((status = 'open') = (settled IS NULL))
     ) WITHOUT ROWID
     """,

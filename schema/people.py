@@ -1,0 +1,74 @@
+"""Who may decide and who may not: the entries of `assign` and `exclude`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.errors import Invalid
+from holdpoint.engine.people import ROLE, check_person
+from holdpoint.schema.available import MESSAGE
+from holdpoint.schema.jsonschemas import has_template
+from holdpoint.schema.nodes import Path
+from holdpoint.schema.report import Report, asker, listed, shown, suggestion
+
+INITIATOR: Final = "initiator"
+_AUTHORS: Final = "authors"
+_DECIDERS: Final = "deciders:"
+_ROLE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+def check_people(report: Report, path: Path, asked: Mapping[str, Json], options: tuple[str, ...]) -> None:
+    """Report what is wrong with `assign` and `exclude` of what is asked at a path, which has these options."""
+    assign = asked.get("assign", ())
+    if isinstance(assign, dict):
+        _check_assigned_options(report, path, assign, options)
+    by_key = assign.items() if isinstance(assign, dict) else [(None, assign)]
+    for option, people in by_key:
+        for index, entry in enumerate(people):
+            below: Path = (index,) if option is None else (option, index)
+            _check_assignee(report, (*path, "assign", *below), entry)
+    for index, entry in enumerate(asked.get("exclude", ())):
+        _check_excluded(report, (*path, "exclude", index), entry)
+
+
+def _check_assigned_options(report: Report, path: Path, assign: dict[str, Json], options: tuple[str, ...]) -> None:
+    for option in assign:
+        if option not in options:
+            message = f"{option!r} is not an option of {asker(path)}"
+            report.key((*path, "assign", option), "HP231", message, suggestion(option, options))
+    missing = [option for option in options if option not in assign]
+    if missing:
+        message = f"the assignment of {asker(path)} leaves out {listed(map(repr, missing))}"
+        report.key((*path, "assign"), "HP231", message, "name every option")
+
+
+def _check_assignee(report: Report, path: Path, entry: str) -> None:
+    if entry.startswith(ROLE) or not has_template(entry):
+        _check_name(report, path, entry, "HP230")
+
+
+def _check_excluded(report: Report, path: Path, entry: str) -> None:
+    if entry == _AUTHORS or entry.startswith(_DECIDERS):
+        report.value(path, "HP190", f"{shown(entry)} in 'exclude' is {MESSAGE}")
+    elif has_template(entry):
+        report.value(path, "HP190", f"a template in 'exclude' is {MESSAGE}", "write a person, a role or 'initiator'")
+    else:
+        _check_name(report, path, entry, "HP236")
+
+
+def _check_name(report: Report, path: Path, entry: str, code: str) -> None:
+    """Report a text that names neither a person nor a role."""
+    if entry.startswith(ROLE):
+        role = entry[len(ROLE) :]
+        if _ROLE_NAME.fullmatch(role) is None:
+            why = "a role is written out, never rendered" if has_template(role) else "a role is like 'role:legal'"
+            fix = "a lower-case letter, then lower-case letters, digits, '_' and '-', at most 64 characters"
+            report.value(path, code, f"{shown(entry)} is not a role: {why}", fix)
+        return
+    try:
+        check_person(entry)
+    except Invalid as error:
+        report.value(path, code, str(error), f"write a person, 'role:NAME' or '{INITIATOR}'")
