@@ -6,6 +6,7 @@ here, so that `flow --help` costs next to nothing.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -53,6 +54,7 @@ RUN_FAILED = 7
 INTERNAL = 70
 INTERRUPTED = 128 + 2
 BROKEN_PIPE = 128 + 13
+_CANNOT_WRITE = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 
 
 class Commands(click.Group):
@@ -113,14 +115,15 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def run(args: Sequence[str]) -> int:
     """Run `flow` with these arguments; everything is said on standard output and error. The exit status."""
     call = Call()
-    # What cannot be shown in the terminal's encoding is shown escaped.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         status = flow.main(args, prog_name="flow", standalone_mode=False, obj=call)
         sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # click exits for a broken pipe, and for nothing else in this mode
+    except BrokenPipeError:
+        return _quiet()
+    except SystemExit:  # click exits in this mode for shell completion, and where the reader of its own output is gone
+        if "_FLOW_COMPLETE" in os.environ:
+            raise
         return _quiet()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
@@ -131,6 +134,18 @@ def run(args: Sequence[str]) -> int:
     except Exception as error:
         return _refuse(error, is_json=call.is_json)
     return status if isinstance(status, int) else 0
+
+
+def _prepare_streams() -> None:
+    """Open what the caller has closed, lest a database or a pipe takes its number; what a terminal's encoding lacks is
+    shown escaped.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _print_version(context: click.Context) -> None:
@@ -150,6 +165,9 @@ def _refuse(error: Exception, *, is_json: bool) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _quiet()
+    except OSError:  # a disk that is full: standard error is what is left
+        _quiet()
+        print_error(said, is_json=False)
     return status
 
 
@@ -168,6 +186,9 @@ def _told(error: Exception) -> tuple[int, dict[str, Any]]:
         if os.environ.get("FLOW_DEBUG") and status == INTERNAL:
             _print_traceback(error)
         return status, error.to_dict()
+    if isinstance(error, OSError) and error.errno in _CANNOT_WRITE and error.filename is None:
+        message = f"standard output cannot be written: {error.strerror}; what was committed stays"
+        return INTERNAL, {"code": "output", "message": message, "details": {}}
     return INTERNAL, _report(error)
 
 

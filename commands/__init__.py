@@ -75,6 +75,12 @@ class Call:
             return True
         return any(f"role:{role}" in people for role in self.settings.roles.get(self.who, ()))
 
+    def locate(self, name: str) -> Path:
+        """The workflow file that a FILE or NAME means."""
+        from holdpoint import api
+
+        return short_path(api.locate(name, self.settings))
+
     def engine(self, *, is_new: bool = False) -> Engine:
         """The engine on the database that is meant.
 
@@ -138,6 +144,12 @@ def global_options(*, is_hidden: bool = False) -> list[click.Parameter]:
             **_shared(is_hidden),
         ),
     ]
+
+
+def short_path(path: Path) -> Path:
+    """The path as one would type it here, for messages."""
+    relative = os.path.relpath(path) if path.is_absolute() else str(path)
+    return path if relative.startswith(os.pardir) else type(path)(relative)
 
 
 def _shared(is_hidden: bool) -> dict[str, Any]:

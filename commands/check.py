@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +9,10 @@ from pathlib import Path
 import click
 
 from holdpoint import api
-from holdpoint.commands import Call, Command, pass_call
+from holdpoint.cli import FINDINGS
+from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.output import print_json, say
 from holdpoint.engine.errors import Finding, NotFound
-
-FINDINGS = 1
 
 
 @click.command(cls=Command)
@@ -27,8 +25,8 @@ def command(call: Call, files: Sequence[str], is_strict: bool) -> int:
     Each finding is FILE:LINE:COLUMN, error or warning, a code, what was found, and what to do. The exit status is 1
     where there are errors.
     """
-    paths = [api.locate(name, call.settings) for name in files] or _all_files(call)
-    findings = [finding for path in paths for finding in api.check(_short(path))]
+    paths = [call.locate(name) for name in files] or _all_files(call)
+    findings = [finding for path in paths for finding in api.check(path)]
     counts: Counter[str] = Counter(finding.severity for finding in findings)
     if call.is_json:
         print_json({"findings": [finding.to_dict() for finding in findings]})
@@ -43,15 +41,7 @@ def _all_files(call: Call) -> list[Path]:
     if not found:
         folders = ", ".join(repr(folder) for folder in settings.workflows)
         raise NotFound(f"there is no workflow file under {folders} of {settings.project}; name a FILE")
-    return found
-
-
-def _short(path: Path) -> Path:
-    """The path as one would type it here."""
-    if not path.is_absolute():
-        return path
-    relative = os.path.relpath(path)
-    return path if relative.startswith(os.pardir) else Path(relative)
+    return [short_path(path) for path in found]
 
 
 def _print(findings: Sequence[Finding], counts: Counter[str], files: int) -> None:

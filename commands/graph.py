@@ -38,7 +38,7 @@ def _draw(call: Call, source: str, form: str) -> str:
         with call.engine() as engine:
             return engine.graph(source, form)
     with call.engine_for_files() as engine:
-        return engine.graph(engine.load(engine.locate(source)), form)
+        return engine.graph(engine.load(call.locate(source)), form)
 
 
 def _check_format(form: str) -> None:

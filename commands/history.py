@@ -36,9 +36,8 @@ def command(call: Call, run: str) -> int:
         actor = entry.actor or ("timer" if entry.actor_kind == "timer" else "")
         say(
             (f"{entry.seq:>4}  {show_time(entry.at)}  ", "dim"),
-            (f"{entry.kind:<17} ", _STYLES.get(entry.kind, "")),
-            f"{actor}  " if actor else "",
-            shorten(_told(entry.kind, entry.data), 160),
+            (f"{entry.kind:<17}", _STYLES.get(entry.kind, "")),
+            *(f"  {text}" for text in (actor, shorten(_told(entry.kind, entry.data), 160)) if text),
         )
     return 0
 

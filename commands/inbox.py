@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from holdpoint.commands import Call, Command, pass_call
-from holdpoint.commands.output import PRIORITY_STYLES, print_json, print_table, say, shorten, show_time
+from holdpoint.commands.output import PRIORITY_STYLES, print_json, print_table, say, shorten, show_minute
 from holdpoint.commands.render import who_may
 
 
@@ -37,15 +37,14 @@ def command(
         say("nothing waits" + (f" for {mine}" if mine else ""))
         return 0
     print_table(
-        ("REQUEST", "PRIORITY", "DUE", "WORKFLOW", "STATE", "OPTIONS", "FOR", "MESSAGE"),
+        ("REQUEST", "PRIORITY", "DUE", "WORKFLOW", "STATE", "FOR", "MESSAGE"),
         (
             (
                 request.id,
                 (request.priority, PRIORITY_STYLES.get(request.priority, "")),
-                "" if request.due_at is None else show_time(request.due_at),
+                "" if request.due_at is None else show_minute(request.due_at),
                 request.workflow,
                 request.state,
-                ", ".join(request.options),
                 who_may(request.assign),
                 shorten(request.message),
             )

@@ -117,6 +117,11 @@ def show_time(at: datetime | str) -> str:
     return f"{time.astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
+def show_minute(at: datetime) -> str:
+    """A time in a table: without seconds and zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
 def show_json(value: Json) -> str:
     """A value for people: a text as it is, else JSON, in one line where it is short."""
     if isinstance(value, str):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 
 from holdpoint import Request, Run
+from holdpoint.cli import RUN_FAILED
 from holdpoint.commands import Call
 from holdpoint.commands.output import (
     STATUS_STYLES,
@@ -18,8 +19,6 @@ from holdpoint.commands.output import (
     show_time,
 )
 from holdpoint.engine.canonical import Json
-
-RUN_FAILED = 7
 
 
 def finish(call: Call, run: Run) -> int:

@@ -27,8 +27,7 @@ def command(
     What contains / or ends in .yaml or .yml is a FILE; else a NAME, looked up in the project's workflows. A VALUE is
     taken as written where the input's schema says string, else as JSON where it is JSON.
     """
-    settings = call.settings
-    definition = api.load(api.locate(workflow, settings))
+    definition = api.load(call.locate(workflow))
     value = read_object(file, pairs, definition.input, "input")
     with call.engine(is_new=True) as engine:
         run = engine.start(
@@ -36,6 +35,6 @@ def command(
             value,
             initiator=call.who,
             key=key,
-            advance=settings.advance if is_advancing is None else is_advancing,
+            advance=engine.settings.advance if is_advancing is None else is_advancing,
         )
         return finish(call, run)

@@ -7,10 +7,9 @@ import os
 
 import click
 
+from holdpoint.cli import INTERNAL
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.output import print_json, say, warn
-
-INTERNAL = 70
 
 
 @click.command(cls=Command)

@@ -40,7 +40,7 @@ def read_text(name: str) -> str:
         return read_bytes(name).decode()
     except UnicodeDecodeError as error:
         raise Invalid(
-            f"file {name!r} is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}",
+            f"{_called(name)} is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}",
             code="not_utf8",
             details={"file": name, "byte": error.start},
         ) from None
@@ -49,7 +49,7 @@ def read_text(name: str) -> str:
 def read_value(name: str) -> Json:
     """The value that a file holds: YAML by its ending, else JSON. Raises `NotFound` and `Invalid`."""
     data = read_bytes(name)
-    return api.read_yaml(data, name) if name.endswith(_YAML) else parse_json(data, f"file {name!r}")
+    return api.read_yaml(data, name) if name.endswith(_YAML) else parse_json(data, _called(name))
 
 
 def read_object(
@@ -65,8 +65,14 @@ def read_object(
     if not pairs:
         return value
     if not isinstance(value, dict):
-        raise Invalid(f"{what} from file {name!r} is not an object, so {pairs[0]!r} cannot be set in it", code=what)
+        raise Invalid(
+            f"{what} from {_called(name or STDIN)} is not an object, so {pairs[0]!r} cannot be set in it", code=what
+        )
     return {**value, **dict(_pairs(pairs, schema, what, is_free))}
+
+
+def _called(name: str) -> str:
+    return "standard input" if name == STDIN else f"file {name!r}"
 
 
 def _pairs(pairs: Sequence[str], schema: Json, what: str, is_free: bool) -> Iterator[tuple[str, Json]]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import click
 
 from holdpoint import Engine
+from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.output import print_json, say
 
-FINDINGS = 1
 _PAGE = 1_000
 
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from holdpoint.engine.canonical import Json, canonical, digest
 from holdpoint.engine.definition import AgentState, AnyState, Definition, EndState, HumanState
+from holdpoint.engine.expressions import parse_value
 from holdpoint.engine.ids import request_id
 from holdpoint.engine.model import MAX_CRASHES, MAX_TRANSITIONS, Entry, RunRecord
 from holdpoint.engine.people import ROLE, assigned, may_act
@@ -211,6 +212,10 @@ def _opened_as_defined(moment: Moment, definition: Definition, gate: HumanState)
         yield "requests", f"it offers {entry.data['options']}, the definition {options}"
     if entry.data.get("priority", "normal") != gate.priority:
         yield "requests", "its priority is not the one of the definition"
+    if not _is_assigned_as_defined(entry.data.get("assign", []), gate, run):
+        yield "requests", "its people are not those of the definition"
+    if entry.data.get("comment", []) != [one for one in options if one in gate.comment or one == "revise"]:
+        yield "requests", "it needs comments for other options than the definition"
     if (entry.data.get("default") or {}).get("decision") != (gate.default or {}).get("decision"):
         yield "requests", "its default is not the one of the definition"
     due_at = parse_time(entry.data["due_at"]) if "due_at" in entry.data else None
@@ -221,6 +226,28 @@ def _opened_as_defined(moment: Moment, definition: Definition, gate: HumanState)
     distance = abs(due_at - gate.timeout.after(entry.at, definition.zone))
     if distance > (_CALENDAR_SLACK if gate.timeout.days else timedelta(0)):
         yield "deadline", f"it is due at {entry.data['due_at']}, not {gate.timeout} after it opened"
+
+
+def _is_assigned_as_defined(assign: Json, gate: HumanState, run: RunRecord) -> bool:
+    """Whether these can be the rendered people; what a template gave then is not known."""
+    if isinstance(gate.assign, Mapping):
+        return (
+            isinstance(assign, dict)
+            and assign.keys() == gate.assign.keys()
+            and all(_are_people(assign[option], people, run) for option, people in gate.assign.items())
+        )
+    return _are_people(assign, gate.assign, run)
+
+
+def _are_people(assign: Json, people: tuple[str, ...], run: RunRecord) -> bool:
+    return (
+        isinstance(assign, list)
+        and len(assign) == len(people)
+        and all(
+            not parse_value(text).is_constant or one == (run.initiator if text == "initiator" else text)
+            for one, text in zip(assign, people, strict=True)
+        )
+    )
 
 
 def _shown(entry: Entry, run: RunRecord) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import shutil
@@ -163,6 +164,7 @@ def project(
     """A copy of the template as the current folder; the ids in it."""
     shutil.copytree(template[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for name in ("FLOW_DB", "FLOW_DEBUG", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FLOW_USER", "ann")
@@ -455,6 +457,16 @@ def test_settings_can_leave_the_work_to_a_tick(flow: Flow) -> None:
     assert flow("start", "broken", "--advance", "--json").json["status"] == "failed"
 
 
+def test_the_ways_to_answer_lead_to_the_same_place(flow: Flow) -> None:
+    given = flow("--db", "sqlite:///a b.db", "start", "letter", "-i", "name=ann", "--as", "ann").text
+    other = flow("--as", "ann", "decide", "{edit}", "accept").text
+    mine = flow("--as", "bea", "show", "{sign_gate}").text
+
+    assert "flow --db 'sqlite:///a b.db' --as ann decide req_" in given
+    assert "    flow decide req_" in other, "ann is no boss, so it is not for her"
+    assert "flow --as bea decide req_" in mine
+
+
 def test_a_run_that_fails_is_printed_with_status_7(flow: Flow) -> None:
     run = flow("start", "broken", "--json")
     for_people = flow("start", "broken")
@@ -616,9 +628,19 @@ def test_tick_prints_counts(flow: Flow) -> None:
 def test_tick_exits_with_70_when_the_pass_could_not_handle_something(
     flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Engine, "tick", lambda self, limit: {"advanced": 1, "errors": 1})
+    def tick(engine: Engine, limit: int | None) -> dict[str, int]:
+        try:
+            raise ZeroDivisionError("a bug")
+        except ZeroDivisionError:
+            logging.getLogger("holdpoint.tick").exception("run %s could not be handled in this pass", "run_x")
+        return {"advanced": 1, "errors": 1}
 
-    assert flow("tick").status == 70
+    monkeypatch.setattr(Engine, "tick", tick)
+
+    result = flow("tick", "--json")
+
+    assert (result.status, result.json) == (70, {"advanced": 1, "errors": 1})
+    assert result.err == "warning: run run_x could not be handled in this pass: ZeroDivisionError: a bug\n"
 
 
 def test_verify_finds_nothing_in_what_is_whole(flow: Flow) -> None:
@@ -648,6 +670,12 @@ def test_check_prints_findings_with_their_places(flow: Flow) -> None:
     assert findings[0].keys() >= {"file", "line", "column", "severity", "code", "message", "fix"}
     assert (findings[0]["file"], findings[0]["line"]) == ("flows/wrong.yaml", 4)
     assert flow("check", "wrong").text.startswith("flows/wrong.yaml:4:")
+
+
+def test_a_wrong_workflow_is_named_as_one_would_type_it(flow: Flow) -> None:
+    result = flow("start", "wrong")
+
+    assert result.err.startswith("error: the workflow cannot be used\nflows/wrong.yaml:4:")
 
 
 def test_check_without_a_name_checks_the_project(flow: Flow) -> None:
@@ -871,6 +899,26 @@ def test_a_reader_that_goes_away_is_no_error(project: Mapping[str, str]) -> None
     assert process.returncode == 141
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("words", [["runs"], ["runs", "--json"]])
+def test_output_that_cannot_be_written_is_an_error(project: Mapping[str, str], words: Sequence[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        process = _process(*words, stdout=full, stderr=subprocess.PIPE)
+        err = process.communicate()[1]
+
+    assert process.returncode == 70
+    assert err.startswith(b"error: standard output cannot be written")
+    assert err.count(b"\n") == 1
+
+
+def test_closed_streams_are_no_error(project: Mapping[str, str]) -> None:
+    script = f"exec {sys.executable} -P -m holdpoint.cli start plain <&- >&- 2>&-"
+
+    assert subprocess.run(["sh", "-c", script], check=False).returncode == 0
+    with Engine() as engine:
+        assert engine.runs(workflow="plain").items != ()
+
+
 INTERRUPTING = """
 workflow: interrupting
 states:
@@ -905,8 +953,6 @@ def test_the_installed_command_is_this_one(project: Mapping[str, str]) -> None:
 
 
 def test_the_demo_runs_and_leaves_nothing_behind(flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setenv("FLOW_DB", f"sqlite:///{tmp_path}/flow.db")
     before = _dump()
 

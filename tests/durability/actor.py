@@ -62,8 +62,10 @@ class Actor:
         """Make the call; the error that refuses it is an answer like any."""
         self.clock.set(call["times"])
         self.nested = call["nested"]
+        if call["method"] == "start":
+            call["args"] = [self.engine.loads(text) for text in call["args"]]
         if call["is_gated"]:
-            print("ready", flush=True)
+            _say("ready")
             os.read(self.gate, 1)
         try:
             value = getattr(self.engine, call["method"])(*call["args"], **call["options"])
@@ -72,13 +74,18 @@ class Actor:
         return {"value": value.to_dict() if isinstance(value, holdpoint.Run) else value}
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Answer until standard input ends."""
     url, fate, gate = sys.argv[1:]
     actor = Actor(url, fate, int(gate))
-    print("ready", flush=True)
+    _say("ready")
     for line in sys.stdin:
-        print(json.dumps(actor.do(json.loads(line))), flush=True)
+        _say(json.dumps(actor.do(json.loads(line))))
     actor.engine.close()
 
 

@@ -174,6 +174,12 @@ class World:
 
 
 @pytest.fixture
+def call() -> type[Call]:
+    """How a test says what an actor shall do."""
+    return Call
+
+
+@pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A fresh database; whatever the test did with it, it holds up to `verify` at the end."""
     with ExitStack() as stack:

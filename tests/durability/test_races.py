@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 from collections import Counter
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import holdpoint
 
 if TYPE_CHECKING:
-    from tests.durability.conftest import Answer, Call, World
+    from tests.durability.conftest import Actor, Answer, Call, World
 
 ROUNDS = int(os.environ.get("HOLDPOINT_RACE_ROUNDS", "1000"))
 SEED = int(os.environ.get("HOLDPOINT_SEED", "1"))
@@ -41,7 +42,7 @@ def _start(world: World, definition: holdpoint.Definition) -> holdpoint.Run:
 
 
 def test_of_eight_who_decide_at_once_one_wins_and_the_others_learn_who(world: World, call: type[Call]) -> None:
-    definition = holdpoint.loads(GATE)
+    definition = world.engine.loads(GATE)
     actors = world.actors(8)
     wins: Counter[str] = Counter()
 
@@ -81,7 +82,7 @@ def _winner(world: World, request: holdpoint.Request, answers: list[Answer], num
 
 @pytest.mark.parametrize("key", [pytest.param(None, id="without a key"), pytest.param("k", id="with a key")])
 def test_one_decision_sent_twice_at_once_is_taken_once(world: World, call: type[Call], key: str | None) -> None:
-    definition = holdpoint.loads(GATE)
+    definition = world.engine.loads(GATE)
     actors = world.actors(2)
 
     for number in range(max(1, ROUNDS // 10)):
@@ -101,22 +102,189 @@ def test_one_decision_sent_twice_at_once_is_taken_once(world: World, call: type[
 
 
 def test_one_start_sent_twice_at_once_with_a_key_is_one_run(world: World, call: type[Call]) -> None:
-    definition = holdpoint.loads(GATE)
     actors = world.actors(2)
     runs = set()
 
     for number in range(max(1, ROUNDS // 10)):
-        request = _start(world, definition).requests[0]
-        decide = call(
-            method="decide",
-            args=[request.run, "approve"],
-            options={"by": "ann", "key": f"key-{number}"},
-            times=[world.clock()],
+        start = call(
+            method="start", args=[GATE], options={"key": f"key-{number}", "advance": False}, times=[world.clock()]
         )
-        answers = world.at_once(actors, [decide, decide])
+        answers = world.at_once(actors, [start, start])
 
         assert [answer.error for answer in answers] == [None, None], f"round {number}: {answers}"
-        runs.add(request.run)
-        assert len(world.entries(request.run, "request.decided")) == 1
+        runs |= {answer.value["id"] for answer in answers}
 
     assert len(runs) == max(1, ROUNDS // 10)
+    assert {run.id for run in _all_runs(world)} == runs
+
+
+def _all_runs(world: World) -> list[holdpoint.RunSummary]:
+    page = world.engine.runs(limit=1_000)
+    assert page.next is None
+    return list(page.items)
+
+
+# --- people against their deadline ------------------------------------------------------------------------------------
+
+
+def test_of_a_decision_and_its_deadline_the_one_that_the_rule_names_comes_about(world: World, call: type[Call]) -> None:
+    """Spec 3.3: whoever decides at or after the due time comes second, however late the timer is."""
+    definition = world.engine.loads(GATE)
+    actors = world.actors(2)
+    draw = random.Random(SEED)
+    outcomes: Counter[tuple[str, str]] = Counter()
+
+    for number in range(ROUNDS):
+        world.clock.set(world.clock() + timedelta(hours=1))
+        request = _start(world, definition).requests[0]
+        due = request.due_at
+        assert due is not None
+        early, late = due - MOMENT, due + MOMENT
+        # The last one crosses the due time between two looks at the clock.
+        name, times = draw.choice(
+            [("early", [early]), ("due", [due]), ("late", [late]), ("crosses", [early] * draw.randint(1, 3) + [due])]
+        )
+        tick_at = draw.choice([early, due, late])
+        calls = [
+            call(method="decide", args=[request.id, "approve"], options={"by": "ann"}, times=times),
+            call(method="tick", times=[tick_at]),
+        ]
+        answer, ticked = world.at_once(actors, calls)
+
+        why = f"seed {SEED}, round {number}: {name}, tick at {tick_at - due}: {answer} {ticked}"
+        outcome = _outcome(world, request, answer, due, why)
+        if name in ("due", "late"):
+            assert outcome == "request.expired", why
+        if name == "early" and tick_at < due:
+            assert outcome == "request.decided", why
+        if outcome == "request.decided":
+            assert ticked.value["defaults"] == 0, why
+        outcomes[name, outcome] += 1
+
+    assert outcomes.total() == ROUNDS
+    if ROUNDS >= 1_000:
+        assert len({outcome for name, outcome in outcomes if name == "early"}) == 2, "this is no race"
+
+
+def _outcome(world: World, request: holdpoint.Request, answer: Answer, due: datetime, why: str) -> str:
+    """How the request was settled, which the one who decided must have been told."""
+    entries = world.entries(request.run, "request.decided", "request.expired")
+    assert len(entries) == 1, why
+    settled = entries[0]
+    assert len(world.entries(request.run, "transition")) == 1, why
+    if settled.kind == "request.decided":
+        assert (answer.error, settled.actor, settled.at < due) == (None, "ann", True), why
+        return str(settled.kind)
+    assert (answer.error, answer.code) == ("Conflict", "already_decided"), why
+    decision: dict[str, Any] = answer.details["decision"]
+    assert (decision["by"], decision["by_kind"], decision["decision"]) == (None, "timer", "reject"), why
+    assert datetime.fromisoformat(decision["at"]) == due, why
+    assert (settled.actor, settled.actor_kind, settled.at >= due) == (None, "timer", True), why
+    assert datetime.fromisoformat(settled.data["at"]) == due, why
+    return str(settled.kind)
+
+
+# --- ticks against each other -----------------------------------------------------------------------------------------
+
+
+def test_two_ticks_begin_each_attempt_once(world: World, call: type[Call]) -> None:
+    definition = world.engine.loads(WORK)
+    runs = [_start(world, definition).id for _ in range(200)]
+    tick = call(method="tick", times=[world.clock()])
+
+    answers = world.at_once(world.actors(2), [tick, tick])
+
+    assert sum(answer.value["advanced"] for answer in answers) == len(runs)
+    assert all(answer.value["advanced"] for answer in answers), "one did it all: this is no race"
+    assert sorted(world.effects()) == sorted(f"{run}/work/1" for run in runs)
+    for run in runs:
+        assert _kinds(world, run) == ["agent.started", "agent.succeeded", "transition", "run.ended"]
+
+
+def _kinds(world: World, run: str) -> list[str]:
+    return [
+        entry.kind
+        for entry in world.engine.history(run)
+        if entry.kind.startswith("agent.") or entry.kind in ("transition", "run.ended", "run.failed")
+    ]
+
+
+def test_two_ticks_take_over_each_run_of_a_dead_process_once(world: World, call: type[Call]) -> None:
+    definition = world.engine.loads(WORK)
+    first, *others = runs = [_start(world, definition).id for _ in range(40)]
+    dead = world.actor("nest")
+    dead.send(call(method="advance", args=[first], times=[world.clock()], nested=others))
+    dead.wait_until_killed()
+    assert sorted(world.effects()) == sorted(f"{run}/work/1" for run in runs)
+    tick = call(method="tick", times=[world.clock()])
+
+    answers = world.at_once(world.actors(2), [tick, tick])
+
+    assert sum(answer.value["recovered"] for answer in answers) == len(runs)
+    assert Counter(world.effects()) == {f"{run}/work/1": 2 for run in runs}
+    for run in runs:
+        again = ["agent.started", "agent.crashed", "agent.started", "agent.succeeded", "transition", "run.ended"]
+        assert _kinds(world, run) == again
+
+
+# --- zombies ----------------------------------------------------------------------------------------------------------
+
+
+def test_who_wakes_up_after_the_lease_ran_out_commits_nothing(world: World, call: type[Call]) -> None:
+    definition = world.engine.loads(WORK)
+    zombie, other = world.actor("stop"), world.actor()
+
+    for _ in range(max(1, ROUNDS // 100)):
+        run = _fall_asleep(world, call, zombie, definition)
+        _pass_the_lease(world)
+        ticked = other.ask(call(method="tick", times=[world.clock()]))
+        zombie.wake()
+        late = zombie.answer()
+
+        assert ticked.value["recovered"] == 1
+        assert late.value["status"] == "done"
+        assert late.value["output"] == {"by": other.pid}
+        assert _kinds(world, run) == [
+            "agent.started",
+            "agent.crashed",
+            "agent.started",
+            "agent.succeeded",
+            "transition",
+            "run.ended",
+            "agent.late",
+        ]
+        started, noted = world.entries(run, "agent.started", "agent.late")[::2]
+        assert noted.data["token"] == started.seq
+
+
+def test_who_wakes_up_while_two_take_over_is_one_of_three_who_may_commit(world: World, call: type[Call]) -> None:
+    definition = world.engine.loads(WORK)
+    zombie, others = world.actor("stop"), world.actors(2)
+
+    for number in range(max(1, ROUNDS // 20)):
+        run = _fall_asleep(world, call, zombie, definition)
+        _pass_the_lease(world)
+        tick = call(method="tick", times=[world.clock()])
+        world.line_up(others, [tick, tick])
+        world.open_gate(len(others))
+        zombie.wake()
+        answers = [actor.answer() for actor in (*others, zombie)]
+
+        kinds = Counter(_kinds(world, run))
+        assert [answer.error for answer in answers] == [None] * 3, f"round {number}: {answers}"
+        assert kinds["agent.succeeded"] == kinds["transition"] == kinds["run.ended"] == 1, f"round {number}: {kinds}"
+        assert kinds["agent.started"] == 1 + kinds["agent.crashed"], f"round {number}: {kinds}"
+        assert kinds["agent.late"] == kinds["agent.crashed"] <= 1, f"round {number}: {kinds}"
+        assert world.engine.get_run(run).status == "done"
+
+
+def _fall_asleep(world: World, call: type[Call], zombie: Actor, definition: holdpoint.Definition) -> str:
+    """A run whose process is stopped within its agent."""
+    run = _start(world, definition).id
+    zombie.send(call(method="advance", args=[run], times=[world.clock()]))
+    zombie.wait_until_stopped()
+    return run
+
+
+def _pass_the_lease(world: World) -> None:
+    world.clock.set(world.clock() + world.engine.settings.lease)

@@ -822,12 +822,13 @@ def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path
         "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         f"open('pid', 'w').write(str(os.getpid()))\nwhile True: {loop}"
     )
-    begun = time.monotonic()
+    begun, spent = time.monotonic(), time.process_time()
 
     outcome = command.run(replace(_program(tmp_path, source), timeout=0.4), stop=Event(), grace=0.2)
 
     _failure(outcome, "agent_timeout")
     assert 0.6 <= time.monotonic() - begun < 2.5
+    assert time.process_time() - spent < 0.2, "waiting costs no work"
     assert not _is_running(int((tmp_path / "pid").read_text()))
 
 

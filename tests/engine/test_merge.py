@@ -60,6 +60,8 @@ def test_changes_that_go_together_are_merged(base: Any, ours: Any, theirs: Any, 
         pytest.param("a", "b", "c", (), id="one-line"),
         pytest.param("", "b", "c", (), id="from-nothing"),
         pytest.param("a\n" * 9, "a\n" * 8, "b\n" + "a\n" * 9, (), id="lines-that-cannot-be-told-apart"),
+        pytest.param("a\nb\na\n", "a\nb\n", "a\na\nb\n", (), id="the-same-change-of-a-line-that-repeats"),
+        pytest.param("a\nb\nc\nd\ne\nf\n", "a\nb\nx\nc\nd\ne\nf\n", "a\nd\ne\nb\nc\nf\n", (), id="moved-lines"),
         pytest.param([1], [2], [3], (), id="lists"),
         pytest.param([1, 2], [0, 1, 2], [1, 2, 3], (), id="lists-are-one-value"),
         pytest.param(1, 2, 3, (), id="numbers"),
@@ -203,7 +205,12 @@ def test_a_large_text_is_merged() -> None:
 @pytest.mark.parametrize(
     ("base", "ours", "theirs"),
     [
-        pytest.param(["x\n"] * 20_001, "a\n", "b\n", id="too-many-lines"),
+        pytest.param(
+            [f"{n}\n" for n in range(20_001)],
+            _edit([f"{n}\n" for n in range(20_001)], 1),
+            _edit([f"{n}\n" for n in range(20_001)], 5),
+            id="too-many-lines",
+        ),
         pytest.param(["a\n", "b\n"] * 10_000, "c\n" + "b\na\n" * 9_000, "a\nb\n" * 9_000 + "d\n", id="repeating-lines"),
         pytest.param([f"{n}\n" for n in range(20_000)],
                      _edit([f"{n}\n" for n in range(20_000)], *range(0, 20_000, 2)), "x\n", id="changed-all-over"),

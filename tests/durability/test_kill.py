@@ -1,0 +1,40 @@
+"""Kill -9 at every commit and around every agent call: whoever comes after ends the run as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KILLING = Path(__file__).parent / "killing.py"
+STORIES = ("retry", "ask", "command")
+ORDERS = ("tick-first", "client-first")
+POINTS = int(os.environ.get("HOLDPOINT_KILL_POINTS", "200"))
+SEED = int(os.environ.get("HOLDPOINT_SEED", "1"))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("story", STORIES)
+def test_a_run_whose_processes_are_killed_ends_as_it_would_have(story: str, order: str, tmp_path: Path) -> None:
+    share = -(-POINTS // (len(STORIES) * len(ORDERS)))
+
+    report = _play(tmp_path, story, order, "--points", str(share), "--seed", str(SEED))
+
+    assert report["wrong"] == {}, f"seed {SEED}; once more: python {KILLING} NEW_FOLDER STORY ORDER --only POINT"
+    assert report["died"] == report["played"] >= share
+    assert report["bounds"] >= 55, "each commit has three points, each agent four"
+
+
+def _play(folder: Path, *arguments: str) -> dict[str, Any]:
+    # A process of its own: a fork must not inherit another test's threads and connections.
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(KILLING), str(folder), *arguments], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
