@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from holdpoint import settings
-from holdpoint.engine.canonical import Json, canonical, check_json, digest
+from holdpoint.engine.canonical import Json, canonical, check_json, digest, digest_bytes
 from holdpoint.engine.clock import Clock, in_utc, system_clock
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.desk import take
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from holdpoint.scheduler.serve import Server
 
 PRIORITIES = ("urgent", "high", "normal", "low")
+MEMORY = "memory://"
 OPERATOR = "operator"
 STATUSES = ("running", "waiting", "done", "failed", "cancelled")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
@@ -84,10 +87,11 @@ class Engine:
     Thread-safe. Nothing runs in the background but the heartbeat of an agent that is at work. An exception means that
     the caller's command changed nothing; a default that was due may have been applied.
 
-    *url*: `sqlite:///PATH` (relative to the project), `sqlite:///:memory:`, either with `?synchronous=normal`; by
-    default what `flow.toml` says. *clock*: a callable that gives an aware datetime. *project*: the folder of
-    `flow.toml` and of the agents' modules. *agents*: callables by `module:function` or `workflow/state`, in place of
-    those that the workflow names. *people*: roles by name, or a callable that gives a person's roles.
+    *url*: `sqlite:///PATH` (relative to the project), `sqlite:///:memory:`, either with `?synchronous=normal`;
+    `memory://`, which keeps nothing; by default what `flow.toml` says. *clock*: a callable that gives an aware
+    datetime. *project*: the folder of `flow.toml` and of the agents' modules. *agents*: callables by `module:function`
+    or `workflow/state`, in place of those that the workflow names. *people*: roles by name, or a callable that gives a
+    person's roles.
     """
 
     def __init__(
@@ -112,6 +116,7 @@ class Engine:
             ),
         )
         self._store: Store = self._loop.store
+        self._sources: dict[str, str] = {}  # definition → the hash of the file that it was compiled from
         named = people if isinstance(people, Mapping) else self.settings.roles if people is None else {}
         self._has_operators = any(OPERATOR in roles for roles in named.values())
 
@@ -128,8 +133,16 @@ class Engine:
         self._loop.close()
 
     def load(self, path: str | Path) -> Definition:
-        """The definition in a file. Raises `NotFound`, or `DefinitionError` with its findings."""
-        return load(path)
+        """The definition in a file. Raises `NotFound`, or `DefinitionError` with its findings.
+
+        A file that a run was started from before, byte for byte, is not checked again: what came of it is stored.
+        """
+        data = _read(Path(path))
+        source = digest_bytes(_checker() + data)
+        text = self._store.compiled(source)
+        definition = _definition(data, str(path)) if text is None else Definition.from_document(json.loads(text))
+        self._sources[definition.id] = source
+        return definition
 
     def loads(self, text: str) -> Definition:
         """The definition in a text. Raises `DefinitionError` with its findings."""
@@ -166,7 +179,8 @@ class Engine:
             if known is not None:
                 return known
         try:
-            step = self._loop.start(definition, command, key=stored, is_worker=advance)
+            source = self._sources.get(definition.id)
+            step = self._loop.start(definition, command, key=stored, source=source, is_worker=advance)
         except KeyTaken:
             known = self._started_before(stored) if stored else None
             if known is None:
@@ -577,6 +591,15 @@ def _definition(data: str | bytes, file: str) -> Definition:
     return Definition.from_document(document)
 
 
+@cache
+def _checker() -> bytes:
+    """A mark of the code that checks and compiles: another one must look at every file again."""
+    root = Path(__file__).parent
+    files = sorted(path for room in ("engine", "schema") for path in (root / room).rglob("*.[pj]*"))
+    marks = [(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in [path.stat()]]
+    return repr(marks).encode()
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -589,6 +612,10 @@ def _text(path: Path) -> str:
 
 
 def _open_store(url: str, project: Path) -> Store:
+    if url == MEMORY:
+        from holdpoint.stores.memory import MemoryStore
+
+        return MemoryStore()
     from holdpoint.stores.sqlite import SqliteStore
 
     prefix = "sqlite:///"

@@ -81,6 +81,15 @@ class Call:
 
         return short_path(api.locate(name, self.settings))
 
+    @property
+    def has_database(self) -> bool:
+        """Whether the database that is meant is there."""
+        return _missing_file(self._url, self.project) is None
+
+    @property
+    def _url(self) -> str:
+        return self.db or os.environ.get("FLOW_DB") or self.settings.database
+
     def engine(self, *, is_new: bool = False) -> Engine:
         """The engine on the database that is meant.
 
@@ -89,7 +98,7 @@ class Call:
         """
         from holdpoint import Engine
 
-        url = self.db or os.environ.get("FLOW_DB") or self.settings.database
+        url = self._url
         missing = None if is_new else _missing_file(url, self.project)
         if missing is None:
             return Engine(url, project=self.project)

@@ -27,9 +27,13 @@ def command(
     What contains / or ends in .yaml or .yml is a FILE; else a NAME, looked up in the project's workflows. A VALUE is
     taken as written where the input's schema says string, else as JSON where it is JSON.
     """
-    definition = api.load(call.locate(workflow))
-    value = read_object(file, pairs, definition.input, "input")
+    path = call.locate(workflow)
+    # Where there is no database yet, a workflow or an input that is wrong must not leave one behind.
+    if not call.has_database:
+        read_object(file, pairs, api.load(path).input, "input")
     with call.engine(is_new=True) as engine:
+        definition = engine.load(path)
+        value = read_object(file, pairs, definition.input, "input")
         run = engine.start(
             definition,
             value,

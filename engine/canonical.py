@@ -47,7 +47,12 @@ def canonical(value: Json) -> str:
 
 def digest(text: str) -> str:
     """The SHA-256 of a text's UTF-8 bytes, in hexadecimal."""
-    return sha256(text.encode()).hexdigest()
+    return digest_bytes(text.encode())
+
+
+def digest_bytes(data: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal."""
+    return sha256(data).hexdigest()
 
 
 def check_json(value: object, what: str, *, max_bytes: int | None = None) -> str:

@@ -21,6 +21,8 @@ from holdpoint.engine.durations import Duration, parse_duration
 from holdpoint.engine.expressions import Expression, Value, parse_expression, parse_value
 
 AfterCrash: TypeAlias = Literal["retry", "fail", "ask"]
+Assignment: TypeAlias = tuple[str, ...] | Mapping[str, tuple[str, ...]]
+"""Whom a request asks: people and roles, or these by option. Nobody means anyone."""
 
 DEFAULT_TIMEOUT = Duration(days=0, seconds=600)
 DEFAULT_MAX_RETURNS = 5
@@ -76,7 +78,7 @@ class Retry:
 class Ask:
     """The request that a crash opens."""
 
-    assign: tuple[str, ...] = ()
+    assign: Assignment = ()
     exclude: tuple[str, ...] = ()
     priority: str = "normal"
     timeout: Duration | None = None
@@ -114,7 +116,7 @@ class HumanState(State):
 
     message: Value = NOTHING
     show: tuple[str, ...] | Mapping[str, Value] = ()
-    assign: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ()
+    assign: Assignment = ()
     exclude: tuple[str, ...] = ()
     form: Json = None
     forms: Mapping[str, Json] = field(default_factory=dict)
@@ -334,14 +336,12 @@ def _agent(common: dict[str, Any], state: Json) -> AgentState:
 
 
 def _human(common: dict[str, Any], state: Json) -> HumanState:
-    show, assign = state.get("show", ()), state.get("assign", ())
+    show = state.get("show", ())
     return HumanState(
         **common,
         message=parse_value(state.get("message", "")),
         show={label: parse_value(text) for label, text in show.items()} if isinstance(show, dict) else tuple(show),
-        assign=(
-            {option: tuple(people) for option, people in assign.items()} if isinstance(assign, dict) else tuple(assign)
-        ),
+        assign=_assignment(state),
         exclude=tuple(state.get("exclude", ())),
         form=state.get("form"),
         forms=state.get("forms", {}),
@@ -365,7 +365,7 @@ def _retry(retry: Json) -> Retry:
 
 def _ask(ask: Json) -> Ask:
     return Ask(
-        assign=tuple(ask.get("assign", ())),
+        assign=_assignment(ask),
         exclude=tuple(ask.get("exclude", ())),
         priority=ask.get("priority", "normal"),
         timeout=_timeout(ask),
@@ -383,6 +383,13 @@ def _wait(common: dict[str, Any], state: Json) -> WaitState:
         timeout=_timeout(state),
         output=state.get("output"),
     )
+
+
+def _assignment(state: Json) -> Assignment:
+    assign = state.get("assign", ())
+    if isinstance(assign, dict):
+        return {option: tuple(people) for option, people in assign.items()}
+    return tuple(assign)
 
 
 def _timeout(state: Json) -> Duration | None:

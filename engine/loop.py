@@ -91,12 +91,17 @@ class Loop:
             self._definitions.clear()
         self._definitions[definition.id] = definition
 
-    def start(self, definition: Definition, command: Start, *, key: Key | None, is_worker: bool) -> Step:
-        """Commit the first step of a run. Raises `KeyTaken` where the key is another run's."""
+    def start(
+        self, definition: Definition, command: Start, *, key: Key | None, source: str | None, is_worker: bool
+    ) -> Step:
+        """Commit the first step of a run. Raises `KeyTaken` where the key is another run's.
+
+        *source* is the hash of what the definition was compiled from, to find it again.
+        """
         self.remember(definition)
         facts = self._facts(self.store.values(command.run_id), is_worker=is_worker)
         step = start(definition, command, facts)
-        self.store.commit(step, definition=definition, lease=self._lease_for(step), key=key)
+        self.store.commit(step, definition=definition, source=source, lease=self._lease_for(step), key=key)
         step.values.learn(step)
         return step
 

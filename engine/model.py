@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
 from holdpoint.engine.agents import Outcome, Work
@@ -38,6 +39,10 @@ MAX_TRANSITIONS = 10_000
 MAX_CRASHES = 5
 MAX_SIGNALS = 1_000
 NO_HASH = "0" * 64
+
+# What a request's row says after an entry of these kinds, and the kinds that change an open one.
+SETTLING = MappingProxyType({"request.decided": "decided", "request.expired": "decided", "request.voided": "void"})
+CHANGING = frozenset({"request.assigned", "request.claimed", "operator.extended"})
 
 # Ways out of a state that no workflow names; with the space they cannot be an option of anybody's.
 ON_CANCEL = "on cancel"

@@ -108,6 +108,10 @@ class Store(Protocol):
         """The text of a stored definition's document."""
         ...
 
+    def compiled(self, source: str) -> str | None:
+        """The text of the document that was compiled from the source with this hash, if it is known."""
+        ...
+
     def request(self, request_id: str) -> RequestRow:
         """Where a request stands, or `NotFound`."""
         ...
@@ -133,14 +137,16 @@ class Store(Protocol):
         step: Step,
         *,
         definition: Definition | None = None,
+        source: str | None = None,
         lease: Lease | None = None,
         lapsed: Lease | None = None,
         key: Key | None = None,
     ) -> None:
         """Write a step as a whole, or raise `Moved` if the run is no longer at `step.before`.
 
-        *definition* is stored with a first step. *lease* is taken for the attempt that the step begins. With *lapsed*
-        the step is written only if that lease is still as it was read. *key* is stored too, or `KeyTaken` is raised.
+        *definition* is stored with a first step, and remembered for *source*. *lease* is taken for the attempt that
+        the step begins. With *lapsed* the step is written only if that lease is still as it was read. *key* is stored
+        too, or `KeyTaken` is raised.
         """
         ...
 

@@ -13,7 +13,16 @@ from types import MappingProxyType
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.agents import Context, Work
 from holdpoint.engine.canonical import Json, canonical
-from holdpoint.engine.definition import SCHEMAS_BY_NAME, AgentState, Ask, EndState, HumanState, Targets, WaitState
+from holdpoint.engine.definition import (
+    SCHEMAS_BY_NAME,
+    AgentState,
+    Ask,
+    Assignment,
+    EndState,
+    HumanState,
+    Targets,
+    WaitState,
+)
 from holdpoint.engine.draft import Draft
 from holdpoint.engine.durations import Duration
 from holdpoint.engine.errors import Invalid
@@ -133,8 +142,8 @@ def open_crash_request(draft: Draft, reason: str) -> None:
         ),
         options=list(CRASH_OPTIONS),
         show=[],
-        assign=_people(draft, ask.assign, scope) or None,
-        exclude=_people(draft, ask.exclude, scope) or None,
+        assign=_render_assign(draft, ask.assign, scope) or None,
+        exclude=_excluded(draft, ask.exclude) or None,
         priority=None if ask.priority == "normal" else ask.priority,
         due_at=_due_text(draft, ask.timeout),
         default=dict(ask.default) if ask.default else None,
@@ -284,7 +293,7 @@ def _open_gate(draft: Draft, state: HumanState) -> None:
         form=form,
         forms=forms or None,
         show=_shown(draft, state, scope),
-        assign=_render_assign(draft, state, scope) or None,
+        assign=_render_assign(draft, state.assign, scope) or None,
         exclude=_excluded(draft, state.exclude) or None,
         comment=[option for option in options if option in state.comment or option == "revise"] or None,
         priority=None if state.priority == "normal" else state.priority,
@@ -317,10 +326,10 @@ def _shown(draft: Draft, state: HumanState, scope: Scope) -> list[Json]:
     return shown
 
 
-def _render_assign(draft: Draft, state: HumanState, scope: Scope) -> Json:
-    if isinstance(state.assign, Mapping):
-        return {option: _people(draft, entries, scope) for option, entries in state.assign.items()}
-    return _people(draft, state.assign, scope)
+def _render_assign(draft: Draft, assign: Assignment, scope: Scope) -> Json:
+    if isinstance(assign, Mapping):
+        return {option: _people(draft, entries, scope) for option, entries in assign.items()}
+    return _people(draft, assign, scope)
 
 
 def _people(draft: Draft, entries: tuple[str, ...], scope: Scope) -> list[str]:

@@ -59,7 +59,7 @@ def _check_retry(report: Report, path: Path, retry: Mapping[str, Json]) -> None:
     if parse_duration(delay).seconds > parse_duration(longest).seconds:
         where = (*path, "delay" if "delay" in retry else "max_delay")
         message = f"the first delay, {delay}, is longer than the longest, {longest}, which it is cut to"
-        report.value(where, "HP219", message, "raise 'max_delay'", severity="warning")
+        report.value(where, "HP261", message, "raise 'max_delay'", severity="warning")
 
 
 def _check_delay(report: Report, path: Path, text: str) -> None:
@@ -67,7 +67,7 @@ def _check_delay(report: Report, path: Path, text: str) -> None:
     if duration is not None and duration.days:
         message = "a delay is elapsed time, and days and weeks are calendar time"
         in_hours = Duration(days=0, seconds=duration.days * 86_400 + duration.seconds)
-        report.value(path, "HP218", message, f"write it in hours: '{in_hours}'")
+        report.value(path, "HP260", message, f"write it in hours: '{in_hours}'")
 
 
 def _check_ask(report: Report, path: Path, state: State, ask: Mapping[str, Json]) -> None:

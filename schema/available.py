@@ -13,7 +13,7 @@ _STATE_KEYS: Final = ("http", "llm", "queue", "quorum", "escalate", "calendar")
 
 
 def check_available(sheet: Sheet) -> None:
-    """Report every type and key that is still to come; values that are (business days) are reported where they stand."""
+    """Report every type and key that is still to come; values, such as business days, are reported where they stand."""
     for key in _TOP_KEYS:
         if key in sheet.value:
             sheet.report.key((key,), "HP190", f"{key!r} is {MESSAGE}")

@@ -44,13 +44,11 @@ CODES: Final = {
     "HP211": "a default and a timeout edge have a timeout",
     "HP212": "a default is an option of its state",
     "HP213": "a default never sends the work back",
-    "HP214": "the answers of a default meet the form",
+    "HP214": "the answers of a default meet the form, or the output's schema",
     "HP215": "what waits for a person or a signal says for how long",
     "HP216": "durations are whole, positive and in known units",
     "HP217": "time zones are known",
-    "HP218": "delays between attempts are elapsed time",
-    "HP219": "a first delay is not longer than the longest",
-    "HP225": "a wait ends at an RFC 3339 time, or at what a template gives",
+    "HP218": "a wait ends at an RFC 3339 time, or at what a template gives",
     # schemas
     "HP220": "JSON Schemas are valid",
     "HP221": "JSON Schemas refer to their own parts only",
@@ -73,4 +71,7 @@ CODES: Final = {
     # the graph
     "HP250": "every state can be reached",
     "HP251": "an end can be reached from every state",
+    # attempts
+    "HP260": "delays between attempts are elapsed time",
+    "HP261": "a first delay is not longer than the longest",
 }

@@ -67,10 +67,12 @@ def _check_wait(sheet: Sheet, name: str, state: State) -> None:
     path = ("states", name)
     options = options_of_wait(state)
     allowed = (*options, TIMEOUT) if "signal" in state else options
-    for option in state.get("on", {}):
-        if option not in allowed:
-            message = f"the wait state {name!r} has no option {option!r}"
-            sheet.report.key((*path, "on", option), "HP204", message, suggestion(option, allowed))
+    unknown = [option for option in state.get("on", {}) if option not in allowed]
+    for option in unknown:
+        message = f"the wait state {name!r} has no option {option!r}"
+        sheet.report.key((*path, "on", option), "HP204", message, suggestion(option, allowed))
+    if unknown:
+        return  # a misspelt option is not missing too
     if isinstance(state.get("signal"), list):
         _check_signals(sheet, name, state)
     elif "next" not in state and options[0] not in state.get("on", {}):

@@ -44,7 +44,7 @@ def _check_time(report: Report, path: Path, state: State) -> None:
     try:
         is_moment(state[key])
     except Invalid as error:
-        report.value((*path, key), "HP225", str(error), "or write a template, such as '{{ input.when }}'")
+        report.value((*path, key), "HP218", str(error), "or write a template, such as '{{ input.when }}'")
 
 
 def _check_signal(report: Report, path: Path, state: State) -> None:

@@ -14,10 +14,11 @@ import peewee
 
 from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.errors import Invalid, NotFound, StoreError
+from holdpoint.engine.errors import NotFound, StoreError
 from holdpoint.engine.evolve import request_changed, request_opened
-from holdpoint.engine.model import Deadline, Entry, RequestRecord, RunRecord, Step
+from holdpoint.engine.model import CHANGING, SETTLING, Deadline, Entry, RequestRecord, RunRecord, Step
 from holdpoint.engine.ports import Dossier, InboxRow, Key, KeyTaken, Lease, Moved, RequestRow, RunRow
+from holdpoint.stores.cursors import read_cursor
 from holdpoint.stores.database import Database
 from holdpoint.stores.rows import NEVER, RANKS, record_from, record_text, to_micros, to_time
 
@@ -39,6 +40,10 @@ _READ_ENTRY = f"""
     SELECT {_ENTRY_COLUMNS} FROM history h WHERE h.run = (SELECT id FROM runs WHERE run_id = ?) AND h.seq = ?
 """  # noqa: S608 - constants of this module
 _READ_CONTENT = "SELECT body FROM contents WHERE run = (SELECT id FROM runs WHERE run_id = ?) AND sha256 = ?"
+_READ_COMPILED = "SELECT d.document FROM sources s JOIN definitions d ON d.id = s.definition WHERE s.digest = ?"
+_ADD_SOURCE = """
+    INSERT OR IGNORE INTO sources (digest, definition) SELECT ?, definition FROM runs WHERE id = ?
+"""
 _READ_DUE = """
     SELECT r.run_id, d.due_at, d.request_id, d.action FROM deadlines d JOIN runs r ON r.id = d.run
     WHERE d.due_at <= ? AND d.action IN (SELECT value FROM json_each(?)) ORDER BY d.due_at LIMIT ?
@@ -78,8 +83,6 @@ _DROP_LEASE = "DELETE FROM leases WHERE run = ? AND token = ?"
 _DROP_LAPSED_LEASE = "DELETE FROM leases WHERE run = ? AND token = ? AND owner = ? AND expires_at = ?"
 _ADD_KEY = "INSERT INTO keys (scope, key, body, run, request_id) VALUES (?, ?, ?, ?, ?)"
 
-_SETTLING = MappingProxyType({"request.decided": "decided", "request.expired": "decided", "request.voided": "void"})
-
 
 class SqliteStore:
     """`holdpoint.engine.ports.Store` on SQLite."""
@@ -90,6 +93,7 @@ class SqliteStore:
         # Row numbers of runs and definitions never change, so they are worth remembering.
         self._run_rows: dict[str, int] = {}
         self._definition_rows: dict[str, int] = {}
+        self._sources: set[str] = set()
 
     def close(self) -> None:
         """Close every connection."""
@@ -140,6 +144,12 @@ class SqliteStore:
         text: str = row[0]
         return text
 
+    def compiled(self, source: str) -> str | None:
+        """The text of what was compiled from a source."""
+        with self._database.reading() as connection:
+            row = connection.execute(_READ_COMPILED, (bytes.fromhex(source),)).fetchone()
+        return None if row is None else str(row[0])
+
     def request(self, request_id: str) -> RequestRow:
         """Where one request stands."""
         with self._database.reading() as connection:
@@ -174,6 +184,7 @@ class SqliteStore:
         step: Step,
         *,
         definition: Definition | None = None,
+        source: str | None = None,
         lease: Lease | None = None,
         lapsed: Lease | None = None,
         key: Key | None = None,
@@ -186,6 +197,9 @@ class SqliteStore:
             _change_lease(connection, run, step, lease, lapsed)
             if key is not None:
                 _add_key(connection, run, key)
+            if source is not None and source not in self._sources:
+                connection.execute(_ADD_SOURCE, (bytes.fromhex(source), run))
+                self._sources.add(source)
         if definition is not None:
             self._remember(definition, step.after.id, run)
 
@@ -278,7 +292,7 @@ class SqliteStore:
         if workflow is not None:
             query = query.where(definitions.c.workflow == workflow)
         if after is not None:
-            query = query.where(runs.c.id < _cursor(after, 1)[0])
+            query = query.where(runs.c.id < read_cursor(after, 1)[0])
         return [RunRow(run=_record(row[1:], {}), cursor=str(row[0])) for row in self._rows(query)]
 
     def inbox(
@@ -335,7 +349,7 @@ class SqliteStore:
             query = query.where(requests.c.due_at <= to_micros(due))
         if after is not None:
             place = peewee.Tuple(requests.c.rank, requests.c.due_at, requests.c.request_id)
-            query = query.where(place > peewee.Tuple(*_cursor(after, 3)))
+            query = query.where(place > peewee.Tuple(*read_cursor(after, 3)))
         return [_inbox_row(row) for row in self._rows(query)]
 
     def dossier(self, run_id: str) -> Dossier:
@@ -553,15 +567,15 @@ def _follow(connection: Connection, run: int, step: Step) -> None:
                 _OPEN_REQUEST,
                 (request.id, run, request.state, request.kind, RANKS[request.priority], entry.seq, due_at),
             )
-        elif entry.kind in _CHANGING:
+        elif entry.kind in CHANGING:
             changed = step.after.requests.get(entry.data["request"])
             if changed is not None:
                 due_at = NEVER if changed.due_at is None else to_micros(changed.due_at)
                 connection.execute(_CHANGE_REQUEST, (canonical(changed.changes), due_at, changed.id))
         elif entry.kind == "artifact.revised":
             connection.execute(_ADD_REVISION, (run, entry.data["name"], entry.data["revision"], entry.seq))
-        elif entry.kind in _SETTLING:
-            settled = connection.execute(_SETTLE_REQUEST, (_SETTLING[entry.kind], entry.seq, entry.data["request"]))
+        elif entry.kind in SETTLING:
+            settled = connection.execute(_SETTLE_REQUEST, (SETTLING[entry.kind], entry.seq, entry.data["request"]))
             if settled.rowcount != 1:
                 raise Moved(step.after.id)
     deadlines = step.after.deadlines
@@ -682,21 +696,10 @@ def _due(micros: int) -> datetime | None:
     return None if micros == NEVER else to_time(micros)
 
 
-def _cursor(text: str, parts: int) -> list[Any]:
-    items = text.split(",")
-    try:
-        if len(items) != parts:
-            raise ValueError
-        return [int(item) for item in items[:2]] + items[2:]
-    except ValueError:
-        raise Invalid(f"{text!r} is not a cursor that a page before gave as next", code="cursor") from None
-
-
 def _no_run(run_id: str) -> NotFound:
     return NotFound(f"there is no run {run_id}", details={"run": run_id})
 
 
-_CHANGING = frozenset({"request.assigned", "request.claimed", "operator.extended"})
 _RUN_WIDTH = 10
 _REMEMBERED = 10_000
 _KEPT_OF_A_RUN = 200

@@ -20,6 +20,12 @@ STATEMENTS = (
     """,
     "CREATE INDEX definitions_workflow ON definitions (workflow)",
     """
+    CREATE TABLE sources (
+        digest BLOB NOT NULL PRIMARY KEY,
+        definition INTEGER NOT NULL REFERENCES definitions (id)
+    ) WITHOUT ROWID
+    """,
+    """
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
         run_id TEXT NOT NULL UNIQUE,

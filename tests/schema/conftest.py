@@ -70,7 +70,6 @@ states:
 """
 
 _LATER = (
-    "    exclude: [initiator]\n",
     '    exclude: ["deciders:manager"]\n',
     "    quorum: {approve: 2}\n",
     '    escalate:\n      - {after: 24h, remind: true}\n      - {after: 36h, assign: ["role:director"]}\n',
@@ -78,7 +77,7 @@ _LATER = (
 
 RICH = """\
 workflow: rich
-description: every key that is there by now
+description: most keys of agents and gates
 timezone: UTC
 input:
   type: object
@@ -143,6 +142,82 @@ states:
 """.replace("reject: failed}\n    timeout: P2D", "reject: ask}\n    timeout: P2D")
 
 
+PATIENT = """\
+workflow: patient
+timezone: Europe/Rome
+input:
+  type: object
+  properties:
+    when: {type: string}
+    operator: {type: string}
+on_cancel:
+  - {to: undo, when: "visits.deploy > 0"}
+  - {to: stopped}
+states:
+  start: {type: wait, for: 1w, next: window}
+  window:
+    type: wait
+    until: "{{ input.when }}"
+    on: {done: until_date}
+  until_date: {type: wait, until: "2026-11-25T16:26:00+01:00", next: details}
+  details:
+    type: form
+    message: "What is missing of {{ input.when }}?"
+    show: {When: "{{ input.when }}"}
+    assign: [initiator, "{{ input.operator }}"]
+    exclude: [bob]
+    form:
+      type: object
+      required: [reason]
+      properties: {reason: {type: string}, count: {type: integer, default: 1}}
+    priority: low
+    timeout: 1d
+    default: {decision: submit, answers: {reason: none given}}
+    next: payment
+  payment:
+    type: wait
+    signal: paid
+    output: {type: object, properties: {amount: {type: number}}}
+    timeout: 36h
+    on: {received: incident, timeout: stopped}
+  incident:
+    type: wait
+    signal: [resolved, worse]
+    timeout: never
+    on:
+      resolved: deploy
+      worse: [{to: stopped, when: "payment.amount > 5"}, {to: gate}]
+  deploy:
+    type: agent
+    python: deploys:run
+    with: {paid: "{{ payment.amount if payment else 0 }}", late: "{{ incident is none }}"}
+    output: {type: object, required: [version], properties: {version: {type: integer}}}
+    effect: irreversible
+    isolate: false
+    retry: {attempts: 5, delay: 1m, factor: 1.5, max_delay: 1h, on: [timeout]}
+    after_crash:
+      ask:
+        assign: {retry: ["role:operator"], done: ["{{ input.operator }}"], fail: [initiator]}
+        exclude: [bob, "role:guest"]
+        timeout: 2h
+        default: {decision: done, answers: {version: 0}}
+        priority: urgent
+    on: {done: gate, error: stopped}
+  gate:
+    type: approval
+    exclude: [initiator, alice, "role:intern"]
+    forms:
+      approve: {type: object, required: [note], properties: {note: {type: string, title: "{{ now }}"}}}
+      hold: {type: object, properties: {days: {type: integer, default: 2, maximum: 9}}}
+    on: {approve: finished, hold: gate, reject: stopped}
+    timeout: 1d
+    default: {decision: approve, answers: {note: silence}}
+  undo: {type: agent, value: "{{ deploy.version }}", next: stopped}
+  stopped: {type: end, outcome: cancelled}
+  finished: {type: end}
+"""
+
+
 def data_folder() -> Path | None:
     """The folder of shared test data, None where it is missing."""
     given = os.environ.get("HOLDPOINT_DATA")
@@ -168,8 +243,14 @@ def full_expense() -> str:
 
 @pytest.fixture(scope="session")
 def rich() -> str:
-    """A clean workflow that uses every key."""
+    """A clean workflow that uses most keys of agents and gates."""
     return RICH
+
+
+@pytest.fixture(scope="session")
+def patient() -> str:
+    """A clean workflow that waits, retries, asks after a crash and cleans up."""
+    return PATIENT
 
 
 @pytest.fixture(scope="session")

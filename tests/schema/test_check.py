@@ -268,6 +268,239 @@ def test_fault_in_the_rich_workflow_is_found(rich: str, old: str, new: str, code
     assert message in str(findings[0])
 
 
+# In the patient workflow: what is replaced by what, the code, and a part of the finding's text.
+PATIENT = [
+    pytest.param("{to: stopped}", "{to: ¦stoped}", "HP201", "did you mean 'stopped'?", id="cancel-target"),
+    pytest.param("visits.deploy > 0", "¦visits.deplyo > 0", "HP241", "did you mean 'deploy'?", id="cancel-condition"),
+    pytest.param(
+        "{type: wait, for: 1w",
+        "¦{type: wait, title: x",
+        "HP106",
+        "has none of for, until, signal",
+        id="wait-for-nothing",
+    ),
+    pytest.param("for: 1w", "for: 1w, ¦signal: paid", "HP106", "'for' and 'signal'", id="wait-for-two"),
+    pytest.param("for: 1w", "for: ¦0s", "HP216", "zero", id="wait-for-zero"),
+    pytest.param("for: 1w", "for: ¦7", "HP103", "write its unit, such as '7s'", id="wait-without-unit"),
+    pytest.param("for: 1w", "for: 1w, ¦timeout: 1d", "HP206", "'timeout' is for a signal", id="timeout-of-time"),
+    pytest.param("for: 1w", "for: 1w, ¦output: {}", "HP206", "'output' is for a signal", id="output-of-time"),
+    pytest.param("{done: until_date}", "{¦received: until_date}", "HP204", "allowed: done", id="wait-option"),
+    pytest.param(
+        '    type: wait\n    until: "{{ input.when }}"\n    on: {done: until_date}',
+        '    ¦type: wait\n    until: "{{ input.when }}"',
+        "HP203",
+        "add 'next: STATE' or 'on: {done: STATE}'",
+        id="wait-goes-nowhere",
+    ),
+    pytest.param('until: "{{ input.when }}"', 'until: ¦"tomorrow"', "HP218", "'tomorrow' is not a time", id="until"),
+    pytest.param('"2026-11-25T16:26:00+01:00"', '¦"2026-11-25T16:26:00"', "HP218", "an offset", id="until-no-offset"),
+    pytest.param('until: "{{ input.when }}"', 'until: "{{ ¦inptu.when }}"', "HP241", "'input'?", id="until-name"),
+    pytest.param('until: "{{ input.when }}"', 'until: "{{ ¦env.WHEN }}"', "HP241", "agent alone", id="until-env"),
+    pytest.param(
+        "{received: incident,", "{¦paid: incident,", "HP204", "allowed: received, timeout", id="signal-option"
+    ),
+    pytest.param("{received: incident, timeout", "{timeout", "HP203", "goes nowhere when it is received", id="signal"),
+    pytest.param("    timeout: 36h\n", "", "HP211", "without 'timeout' it never is", id="signal-edge-alone"),
+    pytest.param("timeout: 36h", "timeout: never", "HP211", "with 'timeout: never' it never is", id="signal-never"),
+    pytest.param(", timeout: stopped}", "}", "HP210", "add 'on: {timeout: STATE}'", id="signal-timeout-alone"),
+    pytest.param("timeout: 36h", "timeout: ¦36", "HP103", "such as '36s'", id="signal-timeout-number"),
+    pytest.param("timeout: 36h", "timeout: ¦soon", "HP216", "'soon'", id="signal-timeout"),
+    pytest.param("signal: paid", "signal: ¦Paid", "HP105", "'Paid' is not well formed", id="signal-name"),
+    pytest.param("[resolved, worse]", "[resolved, ¦wo-rse]", "HP105", "'wo-rse'", id="signals-name"),
+    pytest.param("[resolved, worse]", "¦[worse, worse]", "HP107", "must not name anything twice", id="signals-twice"),
+    pytest.param("      worse: [", "      ¦wrose: [", "HP204", "did you mean 'worse'?", id="signals-option"),
+    pytest.param(
+        "[resolved, worse]", "[resolved, worse, better]", "HP203", "nowhere on 'better'", id="signals-missing"
+    ),
+    pytest.param(
+        "signal: [resolved, worse]",
+        "signal: [resolved, worse]\n    ¦next: gate",
+        "HP204",
+        "write 'on: {resolved: STATE, worse: STATE}'",
+        id="signals-next",
+    ),
+    pytest.param(
+        "[resolved, worse]\n    timeout: never\n    on:\n",
+        "[resolved, worse, ¦timeout]\n    timeout: 1d\n    on:\n      timeout: gate\n",
+        "HP204",
+        "cannot be one of several signals",
+        id="signals-timeout",
+    ),
+    pytest.param(
+        "output: {type: object, properties: {amount",
+        "output: {type: ¦objct, properties: {amount",
+        "HP220",
+        "",
+        id="signal-schema",
+    ),
+    pytest.param("    next: payment\n", "", "HP203", "goes nowhere when it is submitted", id="form-goes-nowhere"),
+    pytest.param(
+        "    next: payment\n",
+        "    on: {submit: payment, ¦approve: gate}\n",
+        "HP101",
+        "unknown option",
+        id="form-option",
+    ),
+    pytest.param(
+        "    next: payment\n", "    ¦next: payment\n    on: {submit: payment}\n", "HP205", "on.submit", id="form-both"
+    ),
+    pytest.param(
+        '  undo: {type: agent, value: "{{ deploy.version }}", next: stopped}',
+        "  undo: ¦{type: form, next: stopped}",
+        "HP102",
+        "the key 'form' is missing in state 'undo'",
+        id="form-without-form",
+    ),
+    pytest.param("      required: [reason]", "      required: ¦reason", "HP220", "type array", id="form-schema"),
+    pytest.param("{reason: none given}", "¦{}", "HP214", "'reason' is required", id="form-default"),
+    pytest.param("decision: submit", "decision: ¦approve", "HP212", "allowed: submit", id="form-default-option"),
+    pytest.param("    priority: low\n", "    ¦forms: {}\n", "HP101", "type approval, return have it", id="form-forms"),
+    pytest.param("exclude: [bob]", "exclude: [¦'team:x']", "HP236", "write a person, 'role:NAME' or", id="exclude"),
+    pytest.param("role:intern", "role:In tern", "HP236", "'role:In tern' is not a role", id="exclude-role"),
+    pytest.param("role:operator", "role:Operator", "HP230", "'role:Operator' is not a role", id="crash-role"),
+    pytest.param(
+        "      hold: {type", "      ¦halt: {type", "HP235", "not an option of state 'gate'", id="forms-option"
+    ),
+    pytest.param("      hold: {type", "      ¦timeout: {type", "HP235", "allowed: approve, hold", id="forms-timeout"),
+    pytest.param(
+        "    forms:\n", "    form: {type: object}\n    ¦forms:\n", "HP224", "'form' and 'forms'", id="forms-and-form"
+    ),
+    pytest.param(
+        "      hold: {type: object",
+        "      hold: {type: ¦array",
+        "HP222",
+        "'forms.hold' of state 'gate'",
+        id="forms-array",
+    ),
+    pytest.param("default: 2,", "default: '{{ ¦two }}',", "HP241", "'two' is not known", id="forms-name"),
+    pytest.param("{note: silence}", "¦{}", "HP214", "'note' is required", id="forms-default"),
+    pytest.param(
+        "{decision: approve, answers: {note: silence}}",
+        "{decision: reject, ¦answers: {}}",
+        "HP214",
+        "option 'reject' of state 'gate' has no form",
+        id="forms-default-without-form",
+    ),
+    pytest.param("{attempts: 5,", "{attempts: ¦0,", "HP107", "at least 1, not 0", id="no-attempts"),
+    pytest.param("{attempts: 5,", "{attempts: ¦101,", "HP107", "at most 100, not 101", id="attempts"),
+    pytest.param("{attempts: 5,", "{¦tries: 5,", "HP101", "allowed: attempts, delay", id="retry-key"),
+    pytest.param("factor: 1.5", "factor: ¦0.5", "HP107", "at least 1, not 0.5", id="factor"),
+    pytest.param("factor: 1.5", "factor: ¦1001", "HP107", "at most 1000", id="large-factor"),
+    pytest.param("delay: 1m", "delay: ¦60", "HP103", "such as '60s'", id="delay-number"),
+    pytest.param("delay: 1m", "delay: ¦1 min", "HP216", "did you mean '1m'?", id="delay"),
+    pytest.param("max_delay: 1h", "max_delay: ¦1d", "HP260", "write it in hours: '24h'", id="delay-in-days"),
+    pytest.param("on: [timeout]}", "on: ¦[]}", "HP107", "at least 1 item", id="retry-on-nothing"),
+    pytest.param('value: "{{ deploy.version }}"', "value: 1, ¦retry: {}", "HP206", "runs nothing", id="retry-value"),
+    pytest.param('value: "{{ deploy.version }}"', "value: 1, ¦isolate: true", "HP206", "'python' alone", id="isolate"),
+    pytest.param("python: deploys:run\n", "command: [deploy]\n", "HP206", "'python' alone", id="isolate-command"),
+    pytest.param("isolate: false", "isolate: ¦'no'", "HP103", "must be true or false", id="isolate-text"),
+    pytest.param(
+        "        timeout: 2h\n", "        ¦quorum: 2\n        timeout: 2h\n", "HP101", "'quorum'", id="crash-key"
+    ),
+    pytest.param(
+        "        timeout: 2h\n", "", "HP211", "the crash request of state 'deploy' never does", id="crash-default-alone"
+    ),
+    pytest.param("timeout: 2h", "timeout: never", "HP211", "write 'timeout: DURATION'", id="crash-never"),
+    pytest.param("timeout: 2h", "timeout: ¦2x", "HP216", "'x' is not a unit", id="crash-timeout"),
+    pytest.param(
+        "        default: {decision: done, answers: {version: 0}}\n",
+        "",
+        "HP210",
+        "the crash request of state 'deploy' leads nowhere",
+        id="crash-timeout-alone",
+    ),
+    pytest.param(
+        "default: {decision: done, answers: {version: 0}}", "default: ¦done", "HP214", "no answers", id="crash-done"
+    ),
+    pytest.param(
+        "default: {decision: done, answers: {version: 0}}",
+        "default: ¦again",
+        "HP212",
+        "allowed: retry, done, fail",
+        id="crash-option",
+    ),
+    pytest.param("{decision: done,", "{decision: fail,", "HP214", "has answers", id="crash-fail-answers"),
+    pytest.param("{version: 0}}", "¦{version: x}}", "HP214", "do not meet the output's schema", id="crash-answers"),
+    pytest.param('retry: ["role:operator"],', "", "HP231", "leaves out 'retry'", id="crash-assign-all"),
+    pytest.param(
+        "fail: [initiator]",
+        "fail: [initiator], ¦stop: [x]",
+        "HP231",
+        "an option of the crash request",
+        id="crash-assign-option",
+    ),
+    pytest.param(
+        'done: ["{{ input.operator }}"]', 'done: ["{{ ¦inptu.operator }}"]', "HP241", "'input'?", id="crash-assign-name"
+    ),
+    pytest.param("payment.amount > 5", "¦paymnet.amount > 5", "HP241", "did you mean 'payment'?", id="signal-result"),
+]
+
+PATIENT_WARNINGS = [
+    pytest.param(
+        "    timeout: never\n    on:\n      resolved",
+        "    on:\n      resolved",
+        "HP215",
+        "waits for a signal",
+        id="signal",
+    ),
+    pytest.param("delay: 1m, factor: 1.5, max_delay: 1h", "delay: ¦10m", "HP261", "than the longest, 5m", id="delay"),
+    pytest.param(
+        "max_delay: 1h", "max_delay: 30s", "HP261", "delay, 1m, is longer than the longest, 30s", id="longest"
+    ),
+    pytest.param(
+        '  - {to: undo, when: "visits.deploy > 0"}\n', "", "HP250", "state 'undo' cannot be reached", id="no-clean-up"
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "code", "message"), PATIENT)
+def test_fault_in_the_patient_workflow_is_found(patient: str, old: str, new: str, code: str, message: str) -> None:
+    check_fault(patient, old, new, code, message, "error")
+
+
+@pytest.mark.parametrize(("old", "new", "code", "message"), PATIENT_WARNINGS)
+def test_doubtful_thing_in_the_patient_workflow_is_a_warning(
+    patient: str, old: str, new: str, code: str, message: str
+) -> None:
+    check_fault(patient, old, new, code, message, "warning")
+
+
+def test_patient_workflow_is_clean(patient: str) -> None:
+    assert found(patient) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("max_returns: 3", "forms: {accept: {type: object}}", id="forms"),
+        pytest.param("max_returns: 3", "exclude: [initiator, alice, 'role:intern']", id="exclude"),
+        pytest.param("effect: irreversible", "retry: {}", id="retry"),
+        pytest.param("effect: irreversible", "after_crash: {ask: {}}", id="ask"),
+        pytest.param("effect: irreversible", "after_crash: {ask: {timeout: 1h, default: retry}}", id="ask-retry"),
+        pytest.param(
+            "effect: irreversible",
+            "after_crash: {ask: {timeout: 1h, default: {decision: done, answers: {}}}}",
+            id="ask-done-without-output",
+        ),
+        pytest.param("artifact: report", "artifact: report\n    isolate: true", id="isolate"),
+        pytest.param("timezone: Europe/Rome", "on_cancel: refused", id="on-cancel"),
+    ],
+)
+def test_feature_that_has_come_is_clean(expense: str, old: str, new: str) -> None:
+    assert old in expense
+
+    assert found(expense.replace(old, new, 1)) == ()
+
+
+def test_clean_up_that_never_ends_is_found(patient: str) -> None:
+    text = patient.replace('value: "{{ deploy.version }}", next: stopped', "value: 1, next: undo")
+
+    errors = [finding for finding in found(text) if finding.severity == "error"]
+
+    assert [error.code for error in errors] == ["HP251"]
+    assert "from 'undo'" in str(errors[0])
+
+
 def test_expense_workflow_is_clean(expense: str) -> None:
     assert found(expense) == ()
 
@@ -281,7 +514,7 @@ def test_what_is_to_come_is_refused_by_name(full_expense: str) -> None:
 
     lines = full_expense.splitlines()
     keys = [(lines[finding.line - 1].split(":")[0].strip(), finding.column) for finding in findings]
-    assert keys == [("exclude", 5), ("escalate", 5), ("exclude", 5), ("quorum", 5)]
+    assert keys == [("escalate", 5), ("exclude", 15), ("quorum", 5)]
     assert {finding.code for finding in findings} == {"HP190"}
     assert all("is not available in this version" in finding.message for finding in findings)
 
@@ -290,27 +523,28 @@ def test_what_is_to_come_is_refused_by_name(full_expense: str) -> None:
     ("old", "new"),
     [
         pytest.param(
-            "  paid: {type: end",
-            "  more:\n    ¦type: form\n    form: {}\n    next: paid\n  paid: {type: end",
-            id="form",
-        ),
-        pytest.param("  paid: {type: end", "  more: {¦type: wait, for: 2d, next: paid}\n  paid: {type: end", id="wait"),
-        pytest.param(
             "  paid: {type: end", "  more: {¦type: call, workflow: x, next: paid}\n  paid: {type: end", id="call"
         ),
         pytest.param("command: [python, pay.py]", "¦http: {url: 'https://example.org'}", id="http"),
         pytest.param("command: [python, pay.py]", "¦llm: {model: 'a:b'}", id="llm"),
-        pytest.param("effect: irreversible", "¦retry: {}", id="retry"),
-        pytest.param("effect: irreversible", "¦isolate: false", id="isolate"),
         pytest.param("effect: irreversible", "¦queue: slow", id="queue"),
-        pytest.param("effect: irreversible", "¦after_crash: {ask: {assign: [x]}}", id="after-crash"),
-        pytest.param("max_returns: 3", "¦exclude: [authors]", id="exclude"),
+        pytest.param(
+            "effect: irreversible", "after_crash: {ask: {¦escalate: [{after: 1d, remind: true}]}}", id="crash-escalate"
+        ),
+        pytest.param(
+            "effect: irreversible",
+            "after_crash: {ask: {timeout: ¦2 business days, default: fail}}",
+            id="crash-business-days",
+        ),
+        pytest.param("effect: irreversible", "after_crash: {ask: {exclude: [¦authors]}}", id="crash-authors"),
+        pytest.param("effect: irreversible", "retry: {delay: ¦1 business hours}", id="retry-business-hours"),
+        pytest.param("max_returns: 3", "exclude: [initiator, ¦authors]", id="authors"),
+        pytest.param("max_returns: 3", "exclude: [¦'deciders:manager']", id="deciders"),
+        pytest.param("max_returns: 3", "exclude: [¦'{{ input.employee }}']", id="exclude-template"),
         pytest.param("max_returns: 3", "¦quorum: {accept: 2}", id="quorum"),
-        pytest.param("max_returns: 3", "¦forms: {accept: {type: object}}", id="forms"),
         pytest.param("max_returns: 3", "¦escalate: [{after: 1d, remind: true}]", id="escalate"),
         pytest.param("max_returns: 3", "¦calendar: bank", id="state-calendar"),
         pytest.param("timezone: Europe/Rome", "¦calendar: bank", id="calendar"),
-        pytest.param("timezone: Europe/Rome", "¦on_cancel: refused", id="on-cancel"),
         pytest.param("timeout: 2d", "timeout: ¦2 business days", id="business-days"),
         pytest.param("timeout: 2d", "timeout: ¦8 business hours", id="business-hours"),
     ],
@@ -331,7 +565,7 @@ def test_states_without_a_way_to_an_end_are_found(expense: str) -> None:
     errors = [finding for finding in found(text) if finding.severity == "error"]
 
     assert [str(error) for error in errors] == [
-        "w.yaml:52:3: error HP251 no state of type 'end' can be reached from 'limbo'; lead to an end state"
+        "w.yaml:53:3: error HP251 no state of type 'end' can be reached from 'limbo'; lead to an end state"
     ]
 
 

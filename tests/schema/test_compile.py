@@ -52,6 +52,13 @@ def test_expense_workflow_is_normalised(expense: str) -> None:
         pytest.param("timeout: 48h", "timeout: PT48H", id="duration"),
         pytest.param("default: accept", "default: {decision: accept}", id="default"),
         pytest.param("max_returns: 3", "max_returns: 3\n    priority: normal", id="priority"),
+        pytest.param("effect: irreversible", "effect: irreversible\n    after_crash: {ask: {}}", id="ask"),
+        pytest.param(
+            "effect: irreversible",
+            "effect: irreversible\n    after_crash: {ask: {timeout: never, priority: normal}}",
+            id="ask-with-defaults",
+        ),
+        pytest.param("artifact: report", "artifact: report\n    isolate: true", id="isolate"),
         pytest.param("paid: {type: end,", "paid: {type: end, outcome: success,", id="outcome"),
     ],
 )
@@ -78,7 +85,76 @@ def test_author_s_order_is_kept(expense: str) -> None:
     assert list(document["states"]["review"]["on"]) == ["revise", "accept"]
 
 
-@pytest.mark.parametrize("name", ["expense", "rich"])
+def test_patient_workflow_is_normalised(patient: str) -> None:
+    document = compiled(patient)
+
+    states = document["states"]
+    assert list(document) == ["workflow", "timezone", "input", "initial", "on_cancel", "states"]
+    assert document["on_cancel"] == [{"to": "undo", "when": "visits.deploy > 0"}, {"to": "stopped"}]
+    assert states["start"] == {"type": "wait", "on": {"done": [{"to": "window"}]}, "for": "P7D"}
+    assert states["window"]["until"] == "{{ input.when }}"
+    assert states["until_date"]["until"] == "2026-11-25T15:26:00.000000Z"
+    assert states["details"]["on"] == {"submit": [{"to": "payment"}]}
+    assert states["details"]["default"] == {"decision": "submit", "answers": {"reason": "none given"}}
+    assert states["payment"] == {
+        "type": "wait",
+        "on": {"received": [{"to": "incident"}], "timeout": [{"to": "stopped"}]},
+        "signal": "paid",
+        "output": {"type": "object", "properties": {"amount": {"type": "number"}}},
+        "timeout": "PT129600S",
+    }
+    assert states["incident"]["signal"] == ["resolved", "worse"]
+    assert "timeout" not in states["incident"]
+    assert states["gate"]["exclude"] == ["initiator", "alice", "role:intern"]
+    assert list(states["gate"]["forms"]) == ["approve", "hold"]
+
+
+def test_attempts_of_an_agent_are_normalised(patient: str) -> None:
+    agent = compiled(patient)["states"]["deploy"]
+
+    assert agent["isolate"] is False
+    assert agent["retry"] == {
+        "attempts": 5,
+        "delay": "PT60S",
+        "factor": 1.5,
+        "max_delay": "PT3600S",
+        "on": ["timeout"],
+    }
+    assert agent["after_crash"] == {
+        "ask": {
+            "assign": {"retry": ["role:operator"], "done": ["{{ input.operator }}"], "fail": ["initiator"]},
+            "exclude": ["bob", "role:guest"],
+            "priority": "urgent",
+            "timeout": "PT7200S",
+            "default": {"decision": "done", "answers": {"version": 0}},
+        }
+    }
+
+
+@pytest.mark.parametrize("retry", ["{}", "{attempts: 3.0, factor: 2.0}", "{delay: 2s, max_delay: PT5M}"])
+def test_figures_of_retry_are_written_in_full(expense: str, retry: str) -> None:
+    document = compiled(expense.replace("effect: irreversible", f"retry: {retry}"))
+
+    expected = {"attempts": 3, "delay": "PT2S", "factor": 2, "max_delay": "PT300S"}
+    assert json.dumps(document["states"]["pay"]["retry"]) == json.dumps(expected)
+
+
+@pytest.mark.parametrize(
+    ("effect", "after_crash"),
+    [
+        pytest.param("none", "ask", id="not-the-default"),
+        pytest.param("irreversible", None, id="the-default"),
+    ],
+)
+def test_asking_with_nothing_more_is_the_word(expense: str, effect: str, after_crash: str | None) -> None:
+    keys = f"effect: {effect}\n    after_crash: {{ask: {{}}}}"
+
+    agent = compiled(expense.replace("effect: irreversible", keys))["states"]["pay"]
+
+    assert agent.get("after_crash") == after_crash
+
+
+@pytest.mark.parametrize("name", ["expense", "rich", "patient"])
 def test_document_compiles_to_a_definition(request: pytest.FixtureRequest, name: str) -> None:
     document = compiled(request.getfixturevalue(name))
 

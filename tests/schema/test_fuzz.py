@@ -72,7 +72,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @FUZZ
 @given(data=st.data())
 def test_any_edit_of_a_workflow_is_read_or_refused(request: pytest.FixtureRequest, data: st.DataObject) -> None:
-    text = request.getfixturevalue(data.draw(st.sampled_from(["rich", "expense", "full_expense"])))
+    text = request.getfixturevalue(data.draw(st.sampled_from(["rich", "expense", "full_expense", "patient"])))
     for _ in range(data.draw(st.integers(1, 3))):
         start = data.draw(st.integers(0, len(text)))
         end = min(len(text), start + data.draw(st.integers(0, 12)))
@@ -97,7 +97,7 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 @FUZZ
 @given(data=st.data())
 def test_any_value_anywhere_in_a_workflow_is_checked(request: pytest.FixtureRequest, data: st.DataObject) -> None:
-    document, _ = read(request.getfixturevalue(data.draw(st.sampled_from(["rich", "expense"]))), "w.yaml")
+    document, _ = read(request.getfixturevalue(data.draw(st.sampled_from(["rich", "expense", "patient"]))), "w.yaml")
     assert document is not None
     path = data.draw(st.sampled_from(places(document.value)[1:]))
     new = data.draw(JSON | st.sampled_from(places(document.value)).map(lambda where: document.node(where).value))

@@ -61,8 +61,9 @@ def test_every_example_is_valid() -> None:
             assert [f"{path}: {error.message}" for error in validator.iter_errors(example)] == []
 
 
-def test_the_whole_language_is_described(full_expense: str) -> None:
-    document, _ = read(full_expense, "w.yaml")
+@pytest.mark.parametrize("name", ["full_expense", "rich", "patient"])
+def test_the_whole_language_is_described(request: pytest.FixtureRequest, name: str) -> None:
+    document, _ = read(request.getfixturevalue(name), "w.yaml")
 
     assert document is not None
     assert list(Draft202012Validator(SCHEMA).iter_errors(document.value)) == []
