@@ -11,13 +11,17 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from holdpoint.commands import Call, global_options
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 COMMANDS = {
+    "init": "Make a new project that is ready to run.",
     "check": "Check workflow files.",
     "schema": "Print the JSON Schema of workflow files.",
     "graph": "Draw the state graph of a workflow or of a run.",
@@ -27,12 +31,21 @@ COMMANDS = {
     "why": "Say why a run stands where it stands.",
     "inbox": "List open requests, most urgent first.",
     "decide": "Settle a request and advance its run.",
+    "claim": "Say that you work on a request.",
+    "release": "Say that nobody works on a request any more.",
+    "assign": "Ask other people to decide a request.",
+    "extend": "Give a request more time.",
+    "signal": "Send a run an event from outside.",
     "history": "Show all that happened to a run.",
     "artifact": "Print a revision of an artifact.",
+    "diff": "Show what changed between two revisions of an artifact.",
     "tick": "Apply what is due, take up what crashed or is ready.",
+    "serve": "Do what tick does, as it falls due, until stopped.",
     "retry": "Take a failed run up again.",
-    "cancel": "End a run at once.",
+    "move": "Put a run into another state.",
+    "cancel": "End a run.",
     "verify": "Prove that runs and their histories agree.",
+    "db": "Check or upgrade the database.",
     "demo": "Watch a run wait, be decided and go on.",
 }
 """Each command, a module's name in `holdpoint.commands`, with its help in one line."""
@@ -81,6 +94,13 @@ class Commands(click.Group):
             return super().resolve_command(context, args)
         except click.exceptions.NoSuchCommand as error:
             raise click.exceptions.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=context) from None
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands and global options that begin so, from the table, without loading any."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, context, incomplete)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without loading any."""

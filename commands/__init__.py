@@ -46,6 +46,16 @@ class Call:
         return settings.load(self.project)
 
     @property
+    def url(self) -> str:
+        """The database that is meant: `--db`, `FLOW_DB`, or what the project says."""
+        return self.db or os.environ.get("FLOW_DB") or self.settings.database
+
+    @property
+    def missing_database(self) -> Path | None:
+        """The file of the SQLite database that is meant, where there is none; else None."""
+        return _missing_file(self.url, self.project)
+
+    @property
     def who(self) -> str:
         """Who calls: `--as`, `FLOW_USER`, or the system's user."""
         if self.person is not None:
@@ -74,6 +84,10 @@ class Call:
         if not people or self.who in people:
             return True
         return any(f"role:{role}" in people for role in self.settings.roles.get(self.who, ()))
+
+    def advances(self, is_advancing: bool | None) -> bool:
+        """Whether this command runs the agents that follow: as it says, else as `flow.toml` says."""
+        return self.settings.advance if is_advancing is None else is_advancing
 
     def locate(self, name: str) -> Path:
         """The workflow file that a FILE or NAME means."""
@@ -190,3 +204,7 @@ def _missing_file(url: str, project: Path) -> Path | None:
 
 
 pass_call = click.make_pass_decorator(Call, ensure=True)
+
+advance_option = click.option(
+    "--advance/--no-advance", "is_advancing", default=None, help="Run agents here, or leave that to a tick."
+)

@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.completion import run_ids
 from holdpoint.commands.output import print_json, say, say_all, write_bytes
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import UsageError
 
 
 @click.command(cls=Command)
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=run_ids())
 @click.argument("name", metavar="NAME")
 @click.argument("revision", metavar="[N]", type=int, required=False)
 @click.option("-o", "--output", "file", metavar="FILE", help="Write it into a file.")

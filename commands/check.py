@@ -11,12 +11,13 @@ import click
 from holdpoint import api
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
+from holdpoint.commands.completion import workflows
 from holdpoint.commands.output import print_json, say
 from holdpoint.engine.errors import Finding, NotFound
 
 
 @click.command(cls=Command)
-@click.argument("files", metavar="[FILE|NAME]...", nargs=-1)
+@click.argument("files", metavar="[FILE|NAME]...", nargs=-1, shell_complete=workflows)
 @click.option("--strict", "is_strict", is_flag=True, help="Exit with 1 for warnings too.")
 @pass_call
 def command(call: Call, files: Sequence[str], is_strict: bool) -> int:

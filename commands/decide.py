@@ -7,16 +7,17 @@ from collections.abc import Sequence
 import click
 
 from holdpoint import Engine, Request
-from holdpoint.commands import Call, Command, pass_call
-from holdpoint.commands.render import finish
+from holdpoint.commands import Call, Command, advance_option, pass_call
+from holdpoint.commands.completion import any_ids, request_options
+from holdpoint.commands.render import finish, form_of
 from holdpoint.commands.values import read_object, read_text, read_value
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Invalid
 
 
 @click.command(cls=Command)
-@click.argument("target", metavar="REQUEST|RUN")
-@click.argument("option")
+@click.argument("target", metavar="REQUEST|RUN", shell_complete=any_ids)
+@click.argument("option", shell_complete=request_options)
 @click.option("--comment", metavar="TEXT", help="What you have to say.")
 @click.option("-a", "pairs", metavar="KEY=VALUE", multiple=True, help="One answer of the form; KEY=@FILE reads a file.")
 @click.option("--answers", "file", metavar="FILE", help="The answers, as JSON or YAML; - is standard input.")
@@ -24,7 +25,7 @@ from holdpoint.engine.errors import Invalid
 @click.option("--base", type=int, metavar="N", help="The revision that you looked at [default: the one shown].")
 @click.option("--at", "state", metavar="STATE", help="Refuse if the run is in another state.")
 @click.option("--key", metavar="KEY", help="Your own key: the same decision again changes nothing.")
-@click.option("--advance/--no-advance", "is_advancing", default=None, help="Run agents here, or leave that to a tick.")
+@advance_option
 @pass_call
 def command(
     call: Call,
@@ -51,12 +52,12 @@ def command(
             option,
             by=call.who,
             comment=comment,
-            answers=_answers(request, file, pairs),
+            answers=_answers(request, option, file, pairs),
             artifact=None if artifact is None else _edit(request, artifact),
             base=base,
             at=state,
             key=key,
-            advance=engine.settings.advance if is_advancing is None else is_advancing,
+            advance=call.advances(is_advancing),
         )
         return finish(call, run)
 
@@ -77,12 +78,12 @@ def _request_meant(engine: Engine, target: str, state: str | None) -> Request | 
     return next((request for request in requests if state in (None, request.state)), None)
 
 
-def _answers(request: Request | None, file: str | None, pairs: Sequence[str]) -> Json:
+def _answers(request: Request | None, option: str, file: str | None, pairs: Sequence[str]) -> Json:
     """The answers as given; keys are looked at where they can still be refused."""
     if request is None:
         return read_object(file, pairs, None, "answers", is_free=True)
-    is_free = request.status != "open" or request.form is None
-    return read_object(file, pairs, request.form, "answers", is_free=is_free)
+    form = form_of(request, option)
+    return read_object(file, pairs, form, "answers", is_free=request.status != "open" or form is None)
 
 
 def _edit(request: Request | None, name: str) -> Json:

@@ -6,6 +6,7 @@ import click
 
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.artifact import write_file
+from holdpoint.commands.completion import graph_sources
 from holdpoint.commands.output import print_json, say, say_all
 from holdpoint.engine.errors import UsageError, did_you_mean
 
@@ -14,7 +15,7 @@ PICTURES = ("svg", "png")
 
 
 @click.command(cls=Command)
-@click.argument("source", metavar="FILE|NAME|RUN")
+@click.argument("source", metavar="FILE|NAME|RUN", shell_complete=graph_sources)
 @click.option("--format", "form", default="text", show_default=True, metavar="FORMAT", help="text, mermaid or dot.")
 @click.option("-o", "--output", "file", metavar="OUT", help="Write it into a file.")
 @pass_call

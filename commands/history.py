@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event
 
 import click
 
+from holdpoint import Engine, Entry
+from holdpoint.cli import INTERRUPTED
 from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.completion import run_ids
 from holdpoint.commands.output import print_json, say, shorten, show_time
 from holdpoint.engine.canonical import Json
 
+_POLL_SECONDS = 0.5
 _STYLES = {
     "run.failed": "red",
     "agent.failed": "red",
@@ -23,15 +29,45 @@ _STYLES = {
 
 
 @click.command(cls=Command)
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=run_ids())
+@click.option("--follow", "is_following", is_flag=True, help="Go on with what happens, until the run has ended.")
 @pass_call
-def command(call: Call, run: str) -> int:
-    """Show all that happened to a run, one entry a line."""
+def command(call: Call, run: str, is_following: bool) -> int:
+    """Show all that happened to a run, one entry a line. With --follow and --json, each line is a document."""
     with call.engine() as engine:
+        if is_following:
+            return _follow(call, engine, run)
         entries = engine.history(run)
     if call.is_json:
         print_json({"events": [entry.to_dict() for entry in entries]})
-        return 0
+    else:
+        _print(entries)
+    return 0
+
+
+def _follow(call: Call, engine: Engine, run: str) -> int:
+    """Print entries as they come. Whoever interrupts it has seen enough, so that is no error to tell of."""
+    seen = 0
+    pause = Event()
+    try:
+        while True:
+            has_ended = engine.get_run(run).ended_at is not None  # asked first: what ended it is then among the entries
+            entries = engine.history(run)[seen:]
+            seen += len(entries)
+            if call.is_json:
+                for entry in entries:
+                    print_json(entry.to_dict(), is_line=True)
+            else:
+                _print(entries)
+                sys.stdout.flush()
+            if has_ended:
+                return 0
+            pause.wait(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _print(entries: Sequence[Entry]) -> None:
     for entry in entries:
         actor = entry.actor or ("timer" if entry.actor_kind == "timer" else "")
         say(
@@ -39,12 +75,18 @@ def command(call: Call, run: str) -> int:
             (f"{entry.kind:<17}", _STYLES.get(entry.kind, "")),
             *(f"  {text}" for text in (actor, shorten(_told(entry.kind, entry.data), 160)) if text),
         )
-    return 0
 
 
 def _opened(data: Mapping[str, Json]) -> str:
-    due = f", due {show_time(data['due_at'])}" if "due_at" in data else ""
-    return f"{data['request']} for {' or '.join(data['options'])}{due}: {data['message']}"
+    return f"{data['request']} for {' or '.join(data['options'])}{_due(data)}: {data['message']}"
+
+
+def _due(data: Mapping[str, Json]) -> str:
+    return f", due {show_time(data['due_at'])}" if data.get("due_at") else ""
+
+
+def _why(data: Mapping[str, Json]) -> str:
+    return f": {data['reason']}" if data.get("reason") else ""
 
 
 def _settled(data: Mapping[str, Json]) -> str:
@@ -64,6 +106,13 @@ _TOLD: Mapping[str, Callable[[Mapping[str, Json]], str]] = {
     "request.expired": _settled,
     "decision.refused": lambda data: f"{data['decision']}: {data['code']}",
     "transition": lambda data: f"{data['from']} → {data['to']} by {data['option']}",
+    "request.assigned": lambda data: f"{data['request']} for {', '.join(data['assign']) or 'anyone'}",
+    "request.claimed": lambda data: f"{data['request']} by {data.get('claimed_by') or 'nobody'}",
+    "operator.extended": lambda data: f"{data['request']}{_due(data)}{_why(data)}",
+    "operator.moved": lambda data: f"to {data['to']}{_why(data)}",
+    "wait.started": lambda data: f"{data['state']}{_due(data)}",
+    "wait.ended": lambda data: f"{data['state']} by {data['option']}",
+    "signal.received": lambda data: f"{data['name']}",
     "run.ended": lambda data: f"{data['outcome']}",
     "run.failed": lambda data: f"{data['code']}: {data['message']}",
 }

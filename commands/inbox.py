@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from holdpoint.commands import Call, Command, pass_call
-from holdpoint.commands.output import PRIORITY_STYLES, print_json, print_table, say, shorten, show_minute
+from holdpoint.commands.output import PRIORITY_STYLES, print_json, print_table, say, shorten, show_distance, show_minute
 from holdpoint.commands.render import who_may
 
 
@@ -42,10 +42,10 @@ def command(
             (
                 request.id,
                 (request.priority, PRIORITY_STYLES.get(request.priority, "")),
-                "" if request.due_at is None else show_minute(request.due_at),
+                "" if request.due_at is None else f"{show_minute(request.due_at)} {show_distance(request.due_at)}",
                 request.workflow,
                 request.state,
-                who_may(request.assign),
+                who_may(request.assign) + (f", claimed by {request.claimed_by}" if request.claimed_by else ""),
                 shorten(request.message),
             )
             for request in page.items

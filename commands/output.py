@@ -15,12 +15,16 @@ from datetime import datetime
 from typing import IO, Any, TypeAlias
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.clock import system_clock
 
 Part: TypeAlias = str | tuple[str, str]
 """A text, or a text and its style: `("failed", "red")`."""
 
 STATUS_STYLES = {"waiting": "yellow", "running": "cyan", "done": "green", "failed": "red", "cancelled": "dim"}
 PRIORITY_STYLES = {"urgent": "bold red", "high": "red", "low": "dim"}
+
+_MINUTE = 60
+_UNITS = ((86_400, "d"), (3_600, "h"), (_MINUTE, "m"), (1, "s"))
 
 # Controls but the tab, what is a line break to some, what turns the direction of text, and lone surrogates.
 _CONTROL = re.compile(
@@ -38,7 +42,7 @@ def escape(text: str) -> str:
 def say(*parts: Part, to: IO[str] | None = None) -> None:
     """Print one line. Styles are for a terminal alone."""
     stream = sys.stdout if to is None else to
-    if not _has_colour(stream):
+    if not has_colour(stream):
         stream.write("".join(escape(part if isinstance(part, str) else part[0]) for part in parts) + "\n")
         return
     from rich.console import Console
@@ -75,16 +79,16 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Part]], *, whole
     for row in rows:
         cells = [(part, "") if isinstance(part, str) else part for part in row]
         table.add_row(*(Text(escape(text).replace("\t", " "), style=style) for text, style in cells))
-    is_colourful = _has_colour(sys.stdout)
+    is_colourful = has_colour(sys.stdout)
     console = Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful)
     needed = Measurement.get(console, console.options.update(max_width=10_000), table)
     width = max(console.width, needed.minimum) if sys.stdout.isatty() else needed.maximum
     Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful, width=width).print(table)
 
 
-def print_json(document: Json) -> None:
-    """Print one JSON document in UTF-8, indented on a terminal."""
-    indent = 2 if sys.stdout.isatty() else None
+def print_json(document: Json, *, is_line: bool = False) -> None:
+    """Print one JSON document in UTF-8, indented on a terminal unless it is to be a line."""
+    indent = 2 if sys.stdout.isatty() and not is_line else None
     text = json.dumps(document, ensure_ascii=False, indent=indent, default=_plain)
     # A lone surrogate can only come from the command line itself; the escape is JSON's own.
     write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
@@ -122,6 +126,15 @@ def show_minute(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
+def show_distance(at: datetime) -> str:
+    """How far from now a time is: `in 2d`, `3h ago`; to the nearest unit, so that it is read at a glance."""
+    seconds = (at - system_clock()).total_seconds()
+    if -_MINUTE < seconds <= 0:
+        return "just now"
+    count, unit = next((abs(seconds) / size, unit) for size, unit in _UNITS if abs(seconds) >= 1.5 * size or size == 1)
+    return f"in {round(count)}{unit}" if seconds > 0 else f"{round(count)}{unit} ago"
+
+
 def show_json(value: Json) -> str:
     """A value for people: a text as it is, else JSON, in one line where it is short."""
     if isinstance(value, str):
@@ -136,7 +149,9 @@ def shorten(text: str, limit: int = 60) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-def _has_colour(stream: IO[str]) -> bool:
+def has_colour(stream: IO[str] | None = None) -> bool:
+    """Whether what is said there, by default on standard output, may have colour."""
+    stream = sys.stdout if stream is None else stream
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from shlex import quote
 
 from holdpoint import Request, Run
@@ -15,6 +16,7 @@ from holdpoint.commands.output import (
     say,
     say_all,
     shorten,
+    show_distance,
     show_json,
     show_time,
 )
@@ -28,6 +30,15 @@ def finish(call: Call, run: Run) -> int:
     else:
         print_outcome(call, run)
     return RUN_FAILED if run.status == "failed" else 0
+
+
+def finish_request(call: Call, request: Request, now: str) -> int:
+    """Print the request that a command changed: all of it as JSON, else what it is *now*; the exit status."""
+    if call.is_json:
+        print_json(request.to_dict())
+    else:
+        say(f"{request.id} in {request.state} of {request.workflow} {now}")
+    return 0
 
 
 def print_outcome(call: Call, run: Run) -> None:
@@ -76,11 +87,17 @@ def way(call: Call, request: Request, option: str) -> str:
     words = [call.prefix if call.is_one_of(people) else call.prefix_of_all, "decide", request.id, quote(option)]
     if option in request.needs_comment:
         words.append("--comment TEXT")
-    form = request.form if isinstance(request.form, Mapping) else {}
+    form = form_of(request, option)
+    form = form if isinstance(form, Mapping) else {}
     words += [f"-a {quote(str(key))}=…" for key in form.get("required", ())]
     if request.kind == "crash" and option == "done":
         words.append("--answers FILE")
     return " ".join(words)
+
+
+def form_of(request: Request, option: str) -> Json:
+    """The schema of the answers that an option takes; None where it takes none."""
+    return (request.forms or {}).get(option, request.form)
 
 
 def who_may(assign: Json) -> str:
@@ -97,9 +114,9 @@ def print_run(call: Call, run: Run) -> None:
         {
             "definition": run.definition,
             "initiator": run.initiator,
-            "started": show_time(run.started_at),
-            "updated": show_time(run.updated_at),
-            "ended": None if run.ended_at is None else show_time(run.ended_at),
+            "started": _time(run.started_at),
+            "updated": _time(run.updated_at),
+            "ended": _time(run.ended_at),
             "visits": ", ".join(f"{state} {count}" for state, count in run.visits.items()) or None,
         }
     )
@@ -125,10 +142,12 @@ def print_request(call: Call, request: Request) -> None:
     _facts(
         {
             "run": request.run,
-            "opened": show_time(request.opened_at),
-            "due": None if request.due_at is None else show_time(request.due_at),
+            "opened": _time(request.opened_at),
+            "due": _time(request.due_at),
             "options": ", ".join(request.options),
             "assigned to": who_may(request.assign),
+            "not for": ", ".join(request.exclude) or None,
+            "claimed by": request.claimed_by,
             "priority": None if request.priority == "normal" else request.priority,
         }
     )
@@ -142,6 +161,8 @@ def print_request(call: Call, request: Request) -> None:
             _block(f"artifact {shown['name']}, revision {shown['revision']}", show_json(shown.get("content")))
     if request.form is not None:
         _block("form", show_json(request.form))
+    for option, form in (request.forms or {}).items():
+        _block(f"form of {option}", show_json(form))
     if request.attempt is not None:
         _block("attempt", show_json(dict(request.attempt)))
     if request.decision is not None:
@@ -165,6 +186,10 @@ def _decision(decision: Mapping[str, Json]) -> Iterator[str]:
         yield str(decision["comment"])
     if decision.get("answers") is not None:
         yield show_json(decision["answers"])
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else f"{show_time(at)} ({show_distance(at)})"
 
 
 def _revision(artifact: Mapping[str, Json]) -> str:

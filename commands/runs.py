@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from holdpoint.commands import Call, Command, pass_call
-from holdpoint.commands.output import STATUS_STYLES, print_json, print_table, say, show_minute
+from holdpoint.commands.output import STATUS_STYLES, print_json, print_table, say, show_distance, show_minute
 
 
 @click.command(cls=Command)
@@ -37,7 +37,7 @@ def command(call: Call, status: Sequence[str], workflow: str | None, limit: int,
                 run.state or "",
                 run.outcome or "",
                 run.initiator or "",
-                show_minute(run.started_at),
+                f"{show_minute(run.started_at)} {show_distance(run.started_at)}",
             )
             for run in page.items
         ),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.completion import any_ids
 from holdpoint.commands.output import print_json
 from holdpoint.commands.render import print_request, print_run
 
 
 @click.command(cls=Command)
-@click.argument("target", metavar="RUN|REQUEST")
+@click.argument("target", metavar="RUN|REQUEST", shell_complete=any_ids)
 @pass_call
 def command(call: Call, target: str) -> int:
     """Show everything about a run or a request; a unique beginning of its id will do."""

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 import click
 
 from holdpoint import api
-from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands import Call, Command, advance_option, pass_call
+from holdpoint.commands.completion import workflows
 from holdpoint.commands.render import finish
 from holdpoint.commands.values import read_object
 
 
 @click.command(cls=Command)
-@click.argument("workflow", metavar="FILE|NAME")
+@click.argument("workflow", metavar="FILE|NAME", shell_complete=workflows)
 @click.option("-i", "pairs", metavar="KEY=VALUE", multiple=True, help="One key of the input; KEY=@FILE reads a file.")
 @click.option("--input", "file", metavar="FILE", help="The input, as JSON or YAML; - is standard input.")
 @click.option("--key", metavar="KEY", help="Your own key: the same start again returns the first run.")
-@click.option("--advance/--no-advance", "is_advancing", default=None, help="Run agents here, or leave that to a tick.")
+@advance_option
 @pass_call
 def command(
     call: Call, workflow: str, pairs: Sequence[str], file: str | None, key: str | None, is_advancing: bool | None
@@ -39,6 +40,6 @@ def command(
             value,
             initiator=call.who,
             key=key,
-            advance=engine.settings.advance if is_advancing is None else is_advancing,
+            advance=call.advances(is_advancing),
         )
         return finish(call, run)

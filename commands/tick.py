@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -20,14 +22,8 @@ def command(call: Call, limit: int | None) -> int:
 
     Any number may run at once. Failed runs are counted; the exit status is 70 where something could not be handled.
     """
-    logger = logging.getLogger("holdpoint")
-    notes = _Notes()
-    logger.addHandler(notes)
-    try:
-        with call.engine() as engine:
-            counts = engine.tick(limit)
-    finally:
-        logger.removeHandler(notes)
+    with noting("holdpoint"), call.engine() as engine:
+        counts = engine.tick(limit)
     if call.is_json:
         print_json(counts)
     else:
@@ -35,8 +31,21 @@ def command(call: Call, limit: int | None) -> int:
     return INTERNAL if counts["errors"] else 0
 
 
+@contextmanager
+def noting(*loggers: str) -> Iterator[None]:
+    """For a while, the errors of these loggers are said and nothing else of them."""
+    notes = _Notes(logging.ERROR)
+    for name in loggers:
+        logging.getLogger(name).addHandler(notes)
+    try:
+        yield
+    finally:
+        for name in loggers:
+            logging.getLogger(name).removeHandler(notes)
+
+
 class _Notes(logging.Handler):
-    """Says what the pass could not handle, in one line each; FLOW_DEBUG=1 adds the traceback."""
+    """Says what a pass could not handle, in one line each; FLOW_DEBUG=1 adds the traceback."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None

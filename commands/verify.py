@@ -9,13 +9,14 @@ import click
 from holdpoint import Engine
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.completion import run_ids
 from holdpoint.commands.output import print_json, say
 
 _PAGE = 1_000
 
 
 @click.command(cls=Command)
-@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.argument("runs", metavar="[RUN]...", nargs=-1, shell_complete=run_ids())
 @pass_call
 def command(call: Call, runs: Sequence[str]) -> int:
     """Prove that histories are whole and that runs are what their histories say, of all runs or of some.

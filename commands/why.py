@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.completion import run_ids
 from holdpoint.commands.output import print_json, say_all
 
 
 @click.command(cls=Command)
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=run_ids())
 @pass_call
 def command(call: Call, run: str) -> int:
     """Say why a run stands where it stands, who may act, and what happens when nobody does."""

@@ -171,12 +171,15 @@ class Loop:
             run_id, token = step.after.id, attempt.token
             with self._heart.beating(run_id, token) as lost:
                 outcome = agents.run(step.work, registry=self.terms.registry, stop=lost)
-            finish = Finish(token=token, outcome=outcome)
+            if isinstance(outcome, agents.Crashed):
+                command: Command = Crash(token=token, reason=outcome.reason)
+            else:
+                command = Finish(token=token, outcome=outcome)
             known = Standing(run=step.after, values=step.values)
-            finished = self.apply(run_id, finish, is_worker=True, known=known)
-            if finished is None:
-                raise RuntimeError("an outcome is always noted")
-            step = finished
+            next_step = self.apply(run_id, command, is_worker=True, known=known)
+            if next_step is None:  # a crash of an attempt that is no longer the run's: an outcome is always noted
+                return self.read(run_id)
+            step = next_step
         return Standing(run=step.after, values=step.values)
 
     def take_up(self, standing: Standing) -> Step | None:

@@ -276,6 +276,7 @@ def _begin(draft: Draft, state: AgentState) -> None:
         project=facts.project,
         timeout=state.timeout.days * _DAY + state.timeout.seconds,
         max_bytes=facts.max_bytes,
+        is_isolated=state.is_isolated,
     )
 
 

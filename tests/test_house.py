@@ -30,6 +30,8 @@ FACES_MAY_IMPORT = {
     "holdpoint.cli",
     "holdpoint.commands",
     "holdpoint.engine.canonical",
+    "holdpoint.engine.clock",
+    "holdpoint.engine.diff",
     "holdpoint.engine.durations",
     "holdpoint.engine.errors",
     "holdpoint.settings",

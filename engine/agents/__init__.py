@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from holdpoint.engine.canonical import Json
 
-__all__ = ["Context", "Failure", "Outcome", "Success", "Work", "run"]
+__all__ = ["Context", "Crashed", "Failure", "Outcome", "Success", "Work", "run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,13 @@ class Failure:
     stderr: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashed:
+    """The attempt has no outcome: the process of its own ended before it gave one, and nobody knows what it did."""
+
+    reason: str
+
+
 Outcome = Success | Failure
 
 
@@ -67,9 +74,9 @@ Outcome = Success | Failure
 class Work:
     """One attempt, ready to be run outside any transaction.
 
-    `target` is `package.module:function`, or the command as a list; `arguments` are rendered. `timeout` is in seconds
-    and holds for commands: a Python agent runs in this process, where nothing can stop it. `max_bytes` bounds the
-    output's canonical JSON.
+    `target` is `package.module:function`, or the command as a list; `arguments` are rendered. `timeout` is in seconds,
+    and holds for what runs in a process of its own: commands, and Python agents that are isolated. `max_bytes` bounds
+    the output's canonical JSON.
     """
 
     kind: Literal["python", "command"]
@@ -79,13 +86,15 @@ class Work:
     project: Path
     timeout: float
     max_bytes: int
+    is_isolated: bool = False
 
 
-def run(work: Work, *, registry: Mapping[str, Callable[..., Any]], stop: Event) -> Outcome:
+def run(work: Work, *, registry: Mapping[str, Callable[..., Any]], stop: Event) -> Outcome | Crashed:
     """Run one attempt and say what came of it; whatever the agent does, only `KeyboardInterrupt` is raised.
 
-    *registry* replaces agents, by `workflow/state` (of either kind) or by `module:function`, the former first.
-    When *stop* is set, a command is ended; an attempt that has not begun does not begin.
+    *registry* replaces agents, by `workflow/state` (of either kind) or by `module:function`, the former first; what it
+    names runs in this process. When *stop* is set, a process of its own is ended; an attempt that has not begun does
+    not begin.
     """
     if stop.is_set():
         return Failure(code="agent_stopped", message=f"the agent of {work.context.state!r} was stopped before it began")
@@ -94,6 +103,10 @@ def run(work: Work, *, registry: Mapping[str, Callable[..., Any]], stop: Event) 
         from holdpoint.engine.agents import python
 
         return python.call(replacement, work)
+    if work.kind == "python" and work.is_isolated:
+        from holdpoint.engine.agents import isolated
+
+        return isolated.run(work, stop=stop)
     if work.kind == "python":
         from holdpoint.engine.agents import python
 

@@ -1,11 +1,12 @@
-"""Agents that are Python functions: found in the project's folder, called in this process.
+"""Agents that are Python functions: found in the project's folder, called in the process that this runs in.
+
+That is a worker's, which has nothing else to do, or the engine's own, where `isolate: false` says so or the function is
+the host program's. There nothing can stop it, so `timeout` is not enforced.
 
 Two projects in one process may both have a module `agents`. `sys.modules` knows one of them, so a project's modules are
 in it only while that project is at work: when another one begins, they are set aside with the state that they hold, and
 put back when it is their turn again. Functions of two projects that run at the same time keep their own globals; what
 they import inside a call may then be the other project's.
-
-A function in this process cannot be stopped, so `timeout` is not enforced here; that needs a process of its own.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ MESSAGE_CHARACTERS = 2_000
 TRACEBACK_CHARACTERS = 8 * 1024
 TRACEBACK_FRAMES = 20
 
+_HERE = os.path.dirname(__file__)
 _OURS = __name__.partition(".")[0]
 
 
@@ -68,8 +70,13 @@ def call(function: Callable[..., Any], work: Work) -> Outcome:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return _failed("agent_error", "", error, os.path.realpath(work.project))
+        return failed(error, work)
     return _output(value, work)
+
+
+def failed(error: BaseException, work: Work) -> Failure:
+    """The failure of an agent that raised."""
+    return _failed("agent_error", "", error, os.path.realpath(work.project))
 
 
 # --- which function ---------------------------------------------------------------------------------------------------
@@ -135,6 +142,16 @@ class _Space:
 _lock = RLock()
 _spaces: dict[str, _Space] = {}
 _active: _Space | None = None
+
+
+def import_path() -> list[str]:
+    """Where this process imports from, without the folders of the projects that are at work in it."""
+    with _lock:
+        paths = [entry for entry in sys.path if isinstance(entry, str)]
+        for space in _spaces.values():
+            if space.is_on_path and space.root in paths:
+                paths.remove(space.root)
+    return paths
 
 
 @contextmanager
@@ -406,5 +423,6 @@ def _frames(trace: TracebackType | None, root: str) -> str:
 
 def _is_machinery(frame: traceback.FrameSummary) -> bool:
     """Whether a frame lies on the way from us to the agent's first line."""
-    folder = os.path.basename(os.path.dirname(frame.filename))
-    return frame.filename == __file__ or folder in {"asyncio", "importlib"} or frame.filename.startswith("<frozen ")
+    folder = os.path.dirname(frame.filename)
+    is_pythons = os.path.basename(folder) in {"asyncio", "importlib"} or frame.filename.startswith("<frozen ")
+    return is_pythons or folder == _HERE

@@ -1,0 +1,54 @@
+"""`flow db`: the database itself."""
+
+from __future__ import annotations
+
+import click
+
+from holdpoint import Engine
+from holdpoint.cli import FINDINGS
+from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands.output import print_json, say
+from holdpoint.engine.errors import NotFound
+
+
+@click.group(name="db")
+def command() -> None:
+    """Check or upgrade the database."""
+
+
+@command.command(cls=Command)
+@pass_call
+def check(call: Call) -> int:
+    """Check that the database is whole: its pages, its indexes, and that no row names one that is not there.
+
+    The exit status is 1 where it is not. flow verify checks what is in it.
+    """
+    with _open(call) as engine:
+        flaws = [flaw for flaw in engine.verify() if flaw.run is None]
+    if call.is_json:
+        print_json({"database": call.url, "findings": [flaw.to_dict() for flaw in flaws]})
+    elif flaws:
+        for flaw in flaws:
+            say("database: ", (flaw.code, "bold red"), f" {flaw.message}")
+    else:
+        say(("ok", "green"), f": {call.url}")
+    return FINDINGS if flaws else 0
+
+
+@command.command(cls=Command)
+@pass_call
+def upgrade(call: Call) -> int:
+    """Bring the database's schema up to what this version needs. Every other command that opens it does so too."""
+    _open(call).close()
+    if call.is_json:
+        print_json({"database": call.url})
+    else:
+        say(f"{call.url} is up to date")
+    return 0
+
+
+def _open(call: Call) -> Engine:
+    missing = call.missing_database
+    if missing is not None:
+        raise NotFound(f"there is no database {str(missing)!r}; flow start makes it", details={"file": str(missing)})
+    return call.engine()
