@@ -46,18 +46,19 @@ def command(
     with call.engine() as engine:
         has_values = bool(pairs or file or artifact)
         request = _request_meant(engine, target, state) if has_values else None
-        run = engine.decide(
-            target,
-            option,
-            by=call.who,
-            comment=comment,
-            answers=_answers(request, file, pairs),
-            artifact=None if artifact is None else _edit(request, artifact),
-            base=base,
-            at=state,
-            key=key,
-            advance=engine.settings.advance if is_advancing is None else is_advancing,
-        )
+        with call.quietly():
+            run = engine.decide(
+                target,
+                option,
+                by=call.who,
+                comment=comment,
+                answers=_answers(request, file, pairs),
+                artifact=None if artifact is None else _edit(request, artifact),
+                base=base,
+                at=state,
+                key=key,
+                advance=engine.settings.advance if is_advancing is None else is_advancing,
+            )
         return finish(call, run)
 
 

@@ -17,4 +17,6 @@ def command(call: Call, run: str, reason: str | None, is_advancing: bool | None)
     """Take a failed run up again where it stands, and advance it."""
     with call.engine() as engine:
         advance = engine.settings.advance if is_advancing is None else is_advancing
-        return finish(call, engine.retry(run, by=call.who, reason=reason, advance=advance))
+        with call.quietly():
+            retried = engine.retry(run, by=call.who, reason=reason, advance=advance)
+        return finish(call, retried)

@@ -30,11 +30,12 @@ def command(
     definition = api.load(call.locate(workflow))
     value = read_object(file, pairs, definition.input, "input")
     with call.engine(is_new=True) as engine:
-        run = engine.start(
-            definition,
-            value,
-            initiator=call.who,
-            key=key,
-            advance=engine.settings.advance if is_advancing is None else is_advancing,
-        )
+        with call.quietly():
+            run = engine.start(
+                definition,
+                value,
+                initiator=call.who,
+                key=key,
+                advance=engine.settings.advance if is_advancing is None else is_advancing,
+            )
         return finish(call, run)

@@ -24,7 +24,7 @@ def command(call: Call, limit: int | None) -> int:
     notes = _Notes()
     logger.addHandler(notes)
     try:
-        with call.engine() as engine:
+        with call.engine() as engine, call.quietly():
             counts = engine.tick(limit)
     finally:
         logger.removeHandler(notes)
