@@ -131,7 +131,9 @@ def main() -> int:
 
 def measure(project: Project, rounds: int) -> dict[str, Any]:
     """What each kind of process takes, over rounds that run each once."""
-    times: dict[str, list[Seconds]] = {name: [] for name in ("empty --help", "flow --help", "flow start", "flow decide")}
+    times: dict[str, list[Seconds]] = {
+        name: [] for name in ("empty --help", "flow --help", "flow start", "flow decide")
+    }
     for _ in range(WARM_UP + rounds):
         times["empty --help"].append(project.run(project.empty, "--help")[0])
         times["flow --help"].append(project.run(project.flow, "--help")[0])

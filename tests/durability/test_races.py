@@ -159,7 +159,7 @@ def test_of_a_decision_and_its_deadline_the_one_that_the_rule_names_comes_about(
             assert outcome == "request.decided", why
         if outcome == "request.decided":
             assert ticked.value["defaults"] == 0, why
-        outcomes[name, outcome] += 1
+        outcomes[name if tick_at >= due else f"{name}, no tick", outcome] += 1
 
     assert outcomes.total() == ROUNDS
     if ROUNDS >= 1_000:
@@ -255,6 +255,34 @@ def test_who_wakes_up_after_the_lease_ran_out_commits_nothing(world: World, call
         ]
         started, noted = world.entries(run, "agent.started", "agent.late")[::2]
         assert noted.data["token"] == started.seq
+
+
+def test_who_wakes_up_while_another_works_commits_nothing(world: World, call: type[Call]) -> None:
+    definition = world.engine.loads(WORK)
+    zombie, other = world.actors(2, "stop")
+
+    for _ in range(max(1, ROUNDS // 100)):
+        run = _fall_asleep(world, call, zombie, definition)
+        _pass_the_lease(world)
+        other.send(call(method="tick", times=[world.clock()]))
+        other.wait_until_stopped()
+        zombie.wake()
+        late = zombie.answer()
+        other.wake()
+        ticked = other.answer()
+
+        assert (late.value["status"], late.value["state"]) == ("running", "work")
+        assert ticked.value["recovered"] == 1
+        assert world.engine.get_run(run).output == {"by": other.pid}
+        assert _kinds(world, run) == [
+            "agent.started",
+            "agent.crashed",
+            "agent.started",
+            "agent.late",
+            "agent.succeeded",
+            "transition",
+            "run.ended",
+        ]
 
 
 def test_who_wakes_up_while_two_take_over_is_one_of_three_who_may_commit(world: World, call: type[Call]) -> None:
