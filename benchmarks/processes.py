@@ -77,6 +77,7 @@ if __name__ == '__main__':
     sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
     sys.exit(main())
 """
+PROCESSES = ("empty --help", "flow --help", "flow start", "flow decide")
 HELP_RATIO = 1.2
 COMMAND_SECONDS = 0.25
 WARM_UP = 2
@@ -131,9 +132,7 @@ def main() -> int:
 
 def measure(project: Project, rounds: int) -> dict[str, Any]:
     """What each kind of process takes, over rounds that run each once."""
-    times: dict[str, list[Seconds]] = {
-        name: [] for name in ("empty --help", "flow --help", "flow start", "flow decide")
-    }
+    times: dict[str, list[Seconds]] = {name: [] for name in PROCESSES}
     for _ in range(WARM_UP + rounds):
         times["empty --help"].append(project.run(project.empty, "--help")[0])
         times["flow --help"].append(project.run(project.flow, "--help")[0])

@@ -277,7 +277,8 @@ def _readable(report: dict[str, Any]) -> str:
             figures = found[who]
             lines.append(f"{mode:8}{who:8}{figures['median_us']:9.0f}{figures['p95_us']:9.0f}{figures['cpu_us']:9.0f}")
         lines.append(
-            f"{mode:8}floor/ours {found['ratio']} by median time (target {TARGETS[mode]}), {found['cpu_ratio']} by CPU; "
+            f"{mode:8}floor/ours {found['ratio']} by median time (target {TARGETS[mode]}), "
+            f"{found['cpu_ratio']} by CPU; "
             f"{found['commits']} commits, {found['statements']} statements, {found['rows']} rows written; "
             f"{found['bytes_per_run']} bytes a run (the floor's {found['floor_bytes_per_run']}, target {MAX_BYTES})"
         )

@@ -138,11 +138,17 @@ class Loop:
         """Apply what is due until nothing is, and return the run as it then stands."""
         while True:
             standing = self.read(run_id)
-            run = standing.run
-            due = next((request for request in run.requests.values() if is_due(request, run, self.now())), None)
-            if due is None:
+            if not self.apply_due(standing):
                 return standing
-            self.apply(run_id, Expire(request_id=due.id), known=standing)
+
+    def apply_due(self, standing: Standing) -> bool:
+        """Apply what is due first on a run; whether there was anything, so that the run must be read again."""
+        run = standing.run
+        due = next((request for request in run.requests.values() if is_due(request, run, self.now())), None)
+        if due is None:
+            return False
+        self.apply(run.id, Expire(request_id=due.id), known=standing)
+        return True
 
     def advance(self, step: Step) -> Standing:
         """Run the attempt that a step has begun, and those that follow, until the run waits, rests or ends."""

@@ -21,7 +21,7 @@ PEOPLE: Mapping[str, Iterable[str]] = {"dora": ["manager", "legal"], "eli": ["di
 ANYTHING = {"type": "object", "additionalProperties": True}
 
 
-def workflow(states: Mapping[str, Any], **top: Any) -> str:
+def workflow(states: Mapping[str, Any], /, **top: Any) -> str:
     """The text of a workflow of these states; `accepted` and `refused` are ends where nothing else is."""
     document = {"workflow": "flow", "input": ANYTHING, **top, "states": {**states, **ENDS, **states}}
     return json.dumps({key: value for key, value in document.items() if value is not None}, ensure_ascii=False)
@@ -38,9 +38,9 @@ def review(**keys: Any) -> dict[str, Any]:
     return {"type": "return", "show": ["report"], "on": {"accept": "accepted", "revise": "draft"}, **_waiting(keys)}
 
 
-def value(output: Any, next: str = "accepted", **keys: Any) -> dict[str, Any]:
+def value(result: Any, next: str = "accepted", /, **keys: Any) -> dict[str, Any]:
     """An agent whose output is a value."""
-    return {"type": "agent", "value": output, "next": next, **keys}
+    return {"type": "agent", "value": result, "next": next, **keys}
 
 
 def worker(next: str = "accepted", **keys: Any) -> dict[str, Any]:
@@ -95,9 +95,9 @@ class World:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        flaws = self.engine.verify() if kind is None else ()
+        flaws = [str(flaw) for flaw in self.engine.verify()] if kind is None else []
         self.engine.close()
-        assert flaws == ()
+        assert flaws == []
 
     def another(self) -> holdpoint.Engine:
         """One more engine on the same file."""
@@ -107,14 +107,14 @@ class World:
         self.calls.append(given)
         return self.agent(**given)
 
-    def load(self, states: Mapping[str, Any], **top: Any) -> holdpoint.Definition:
+    def load(self, states: Mapping[str, Any], /, **top: Any) -> holdpoint.Definition:
         return self.engine.loads(workflow(states, **top))
 
     def start(
-        self, states: Mapping[str, Any], input: Any = None, *, initiator: str | None = "bob", **top: Any
+        self, states: Mapping[str, Any], given: Any = None, /, *, initiator: str | None = "bob", **top: Any
     ) -> holdpoint.Run:
         """Start a run of a workflow of these states."""
-        return self.engine.start(self.load(states, **top), input, initiator=initiator)
+        return self.engine.start(self.load(states, **top), given, initiator=initiator)
 
     def decide(self, run: holdpoint.Run, option: str, by: str = "ann", **more: Any) -> holdpoint.Run:
         return self.engine.decide(run.id, option, by=by, **more)
@@ -123,9 +123,9 @@ class World:
         """Let time pass, with a tick at every due time."""
         return self.clock.advance(self.engine, duration)
 
-    def evaluate(self, template: Any, input: Any = None, **top: Any) -> Any:
-        """What a template gives in a run that is just started with *input*."""
-        run = self.start({"begin": value(template)}, input, **top)
+    def evaluate(self, template: Any, given: Any = None, /, **top: Any) -> Any:
+        """What a template gives in a run that is just started with *given* as its input."""
+        run = self.start({"begin": value(template)}, given, **top)
         run.raise_for_failure()
         return run.results["begin"]
 

@@ -36,7 +36,7 @@ def declarations(shared_data: Path) -> Path:
 
 
 def _walk(folder: Path, cases: int) -> dict[str, Any]:
-    """What the first cases of the log come to when they walk through the machine, and nothing of ours has a part in it."""
+    """What the first cases of the log come to when they walk through its machine, without any of our code."""
     with gzip.open(folder / "events.csv.gz", "rt") as file:
         rows = list(csv.DictReader(file))
     machine = {(state, activity): to for state, activity, to in json.loads((folder / "machine.json").read_text())}

@@ -182,7 +182,7 @@ def test_the_result_of_a_request_has_its_six_members(world: World) -> None:
         "by_kind": "human",
         "comment": "fine",
         "answers": None,
-        "at": "2026-01-05T09:00:00Z",
+        "at": "2026-01-05T09:00:00.000000Z",
     }
     assert run.results["ask"] == run.results["after"]
 
@@ -245,8 +245,8 @@ def test_run_and_now_are_known_to_expressions(world: World) -> None:
     run = world.start({"begin": value({"run": "{{ run }}", "now": "{{ now }}"})})
 
     assert run.results["begin"] == {
-        "run": {"id": run.id, "workflow": "flow", "initiator": "bob", "started_at": "2026-01-05T09:00:00Z"},
-        "now": "2026-01-05T09:00:00Z",
+        "run": {"id": run.id, "workflow": "flow", "initiator": "bob", "started_at": "2026-01-05T09:00:00.000000Z"},
+        "now": "2026-01-05T09:00:00.000000Z",
     }
 
 
@@ -256,7 +256,7 @@ def test_add_and_local_work_in_the_workflows_timezone(world: World) -> None:
         ["{{ now | add('1d') }}", "{{ now | add('24h') }}", "{{ now | local('%d %B %H:%M') }}"], timezone="Europe/Rome"
     )
 
-    assert found == ["2026-03-29T11:00:00Z", "2026-03-29T12:00:00Z", "28 March 13:00"]
+    assert found == ["2026-03-29T11:00:00.000000Z", "2026-03-29T12:00:00.000000Z", "28 March 13:00"]
 
 
 def test_an_environment_variable_reaches_the_agent_and_is_stored_nowhere(
@@ -689,7 +689,7 @@ def test_a_request_keeps_what_was_rendered_when_it_opened(world: World) -> None:
     world.clock.set(utc("2026-02-01T00:00"))
 
     request = world.request(run)
-    assert request.message == "Pay 4 at 2026-01-05T09:00:00Z?"
+    assert request.message == "Pay 4 at 2026-01-05T09:00:00.000000Z?"
     assert list(request.show) == [{"name": "amount", "value": 4}, {"name": "note", "value": "n = 4"}]
     assert list(request.assign) == ["zoe", "role:legal", "bob"]
     assert (request.kind, request.priority, request.status) == ("approval", "high", "open")
@@ -1353,7 +1353,7 @@ def test_a_decision_at_or_after_the_due_time_comes_second(world: World, late: ti
 
     decision = caught.value.details["decision"]
     assert (decision["decision"], decision["by"], decision["by_kind"]) == ("reject", None, "timer")
-    assert decision["at"] == "2026-01-06T09:00:00Z"
+    assert decision["at"] == "2026-01-06T09:00:00.000000Z"
     assert world.kinds(run)[-1] == "decision.refused"
     assert world.engine.get_run(run.id).state == "refused"
 
@@ -1373,8 +1373,8 @@ def test_a_default_is_the_timers_at_the_due_time_and_its_entry_has_the_time_of_w
     world.engine.tick()
 
     (entry,) = world.entries(run, "request.expired")
-    assert entry["at"] == "2026-01-09T12:00:00Z"
-    assert "2026-01-06T09:00:00Z" in entry["data"].values()
+    assert entry["at"] == "2026-01-09T12:00:00.000000Z"
+    assert "2026-01-06T09:00:00.000000Z" in entry["data"].values()
     assert (entry["actor"], entry["actor_kind"]) == (None, "timer")
     assert world.engine.get_run(run.id).results["ask"] == {
         "decision": "reject",
@@ -1382,7 +1382,7 @@ def test_a_default_is_the_timers_at_the_due_time_and_its_entry_has_the_time_of_w
         "by_kind": "timer",
         "comment": None,
         "answers": None,
-        "at": "2026-01-06T09:00:00Z",
+        "at": "2026-01-06T09:00:00.000000Z",
     }
 
 
@@ -1414,7 +1414,7 @@ def test_an_overdue_request_reads_decided_by_its_default_before_anything_is_writ
     assert request.status == "decided"
     assert request.decision is not None
     assert (request.decision["decision"], request.decision["by"]) == ("reject", None)
-    assert (request.decision["by_kind"], request.decision["at"]) == ("timer", "2026-01-06T09:00:00Z")
+    assert (request.decision["by_kind"], request.decision["at"]) == ("timer", "2026-01-06T09:00:00.000000Z")
     assert world.kinds(run) == entries
 
 
@@ -1770,7 +1770,7 @@ def test_now_is_the_runs_time_and_not_the_clocks(world: World) -> None:
     run = world.start({"ask": gate(on={"approve": "after"}), "after": value("{{ now }}")})
     world.clock.set(utc("2026-01-01T00:00"))
 
-    assert world.decide(run, "approve").results["after"] == "2026-01-05T09:00:00Z"
+    assert world.decide(run, "approve").results["after"] == "2026-01-05T09:00:00.000000Z"
 
 
 def test_no_default_comes_early_when_the_clock_goes_back(world: World) -> None:
