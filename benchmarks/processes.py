@@ -77,9 +77,11 @@ if __name__ == '__main__':
     sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
     sys.exit(main())
 """
+PROCESSES = ("empty --help", "flow --help", "flow start", "flow decide")
 HELP_RATIO = 1.2
 COMMAND_SECONDS = 0.25
 WARM_UP = 2
+_NOT_WARM = {"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
 
 
 class Seconds(NamedTuple):
@@ -96,6 +98,8 @@ class Project:
         self.folder = folder
         self.flow = Path(sys.executable).with_name("flow")
         self.empty = folder / "empty"
+        # Warm means that bytecode is there, as it is after an installation.
+        self._environment = {name: text for name, text in os.environ.items() if name not in _NOT_WARM}
         (folder / "workflows").mkdir()
         (folder / "workflows" / "release.yaml").write_text(WORKFLOW)
         (folder / "agents.py").write_text(AGENTS)
@@ -107,7 +111,9 @@ class Project:
     def run(self, *command: str | Path) -> tuple[Seconds, str]:
         """What a process took from start to end, and its standard output."""
         cpu, wall = _children_cpu(), time.perf_counter()
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
+        )
         seconds = Seconds(time.perf_counter() - wall, _children_cpu() - cpu)
         if done.returncode:
             raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}: {done.stderr or done.stdout}")
@@ -126,7 +132,7 @@ def main() -> int:
 
 def measure(project: Project, rounds: int) -> dict[str, Any]:
     """What each kind of process takes, over rounds that run each once."""
-    times: dict[str, list[Seconds]] = {name: [] for name in ("empty --help", "flow --help", "flow start", "flow decide")}
+    times: dict[str, list[Seconds]] = {name: [] for name in PROCESSES}
     for _ in range(WARM_UP + rounds):
         times["empty --help"].append(project.run(project.empty, "--help")[0])
         times["flow --help"].append(project.run(project.flow, "--help")[0])

@@ -150,7 +150,9 @@ def read_events(path: Path, limit: int | None = None) -> list[Event]:
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         events = [_event(row) for row in csv.DictReader(file)]
     kept = set(list(dict.fromkeys(event.case for event in events))[:limit])
-    return sorted((event for event in events if event.case in kept), key=lambda event: (event.at, event.case, event.seq))
+    return sorted(
+        (event for event in events if event.case in kept), key=lambda event: (event.at, event.case, event.seq)
+    )
 
 
 def workflow_text(machine: list[tuple[str, str, str]]) -> str:
@@ -260,7 +262,9 @@ def _readable(report: dict[str, Any]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with events.csv.gz, machine.json, expected.json")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with events.csv.gz, machine.json, expected.json"
+    )
     parser.add_argument("--database", type=Path, help="a file to make and to keep; default: a temporary one")
     parser.add_argument("--synchronous", choices=("normal", "full"), default="normal")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N cases only; nothing is compared then")

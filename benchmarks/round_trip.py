@@ -275,11 +275,10 @@ def _readable(report: dict[str, Any]) -> str:
     for mode, found in report["modes"].items():
         for who in ("ours", "floor"):
             figures = found[who]
-            lines.append(
-                f"{mode:8}{who:8}{figures['median_us']:9.0f}{figures['p95_us']:9.0f}{figures['cpu_us']:9.0f}"
-            )
+            lines.append(f"{mode:8}{who:8}{figures['median_us']:9.0f}{figures['p95_us']:9.0f}{figures['cpu_us']:9.0f}")
         lines.append(
-            f"{mode:8}floor/ours {found['ratio']} by median time (target {TARGETS[mode]}), {found['cpu_ratio']} by CPU; "
+            f"{mode:8}floor/ours {found['ratio']} by median time (target {TARGETS[mode]}), "
+            f"{found['cpu_ratio']} by CPU; "
             f"{found['commits']} commits, {found['statements']} statements, {found['rows']} rows written; "
             f"{found['bytes_per_run']} bytes a run (the floor's {found['floor_bytes_per_run']}, target {MAX_BYTES})"
         )
@@ -290,7 +289,9 @@ def _readable(report: dict[str, Any]) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trips", type=int, default=1_000, metavar="N", help="how many are timed (default 1000)")
-    parser.add_argument("--folder", type=Path, help="where the databases are made; default: the system's for such files")
+    parser.add_argument(
+        "--folder", type=Path, help="where the databases are made; default: the system's for such files"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--check", action="store_true", help="exit 1 if a target is missed")
     options = parser.parse_args()

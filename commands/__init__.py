@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from holdpoint import Engine
@@ -103,6 +105,12 @@ class Call:
     @property
     def _url(self) -> str:
         return self.db or os.environ.get("FLOW_DB") or self.settings.database
+
+    def quietly(self) -> AbstractContextManager[object]:
+        """While agents run: what they print goes to standard error, so that ours holds our answer and nothing else."""
+        from contextlib import redirect_stdout
+
+        return redirect_stdout(sys.stderr)
 
     def engine(self, *, is_new: bool = False) -> Engine:
         """The engine on the database that is meant.

@@ -47,18 +47,19 @@ def command(
     with call.engine() as engine:
         has_values = bool(pairs or file or artifact)
         request = _request_meant(engine, target, state) if has_values else None
-        run = engine.decide(
-            target,
-            option,
-            by=call.who,
-            comment=comment,
-            answers=_answers(request, option, file, pairs),
-            artifact=None if artifact is None else _edit(request, artifact),
-            base=base,
-            at=state,
-            key=key,
-            advance=call.advances(is_advancing),
-        )
+        with call.quietly():
+            run = engine.decide(
+                target,
+                option,
+                by=call.who,
+                comment=comment,
+                answers=_answers(request, option, file, pairs),
+                artifact=None if artifact is None else _edit(request, artifact),
+                base=base,
+                at=state,
+                key=key,
+                advance=call.advances(is_advancing),
+            )
         return finish(call, run)
 
 

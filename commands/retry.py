@@ -17,5 +17,6 @@ from holdpoint.commands.render import finish
 def command(call: Call, run: str, reason: str | None, is_advancing: bool | None) -> int:
     """Take a failed run up again where it stands, and advance it."""
     with call.engine() as engine:
-        advance = call.advances(is_advancing)
-        return finish(call, engine.retry(run, by=call.who, reason=reason, advance=advance))
+        with call.quietly():
+            retried = engine.retry(run, by=call.who, reason=reason, advance=call.advances(is_advancing))
+        return finish(call, retried)

@@ -35,11 +35,12 @@ def command(
     with call.engine(is_new=True) as engine:
         definition = engine.load(path)
         value = read_object(file, pairs, definition.input, "input")
-        run = engine.start(
-            definition,
-            value,
-            initiator=call.who,
-            key=key,
-            advance=call.advances(is_advancing),
-        )
+        with call.quietly():
+            run = engine.start(
+                definition,
+                value,
+                initiator=call.who,
+                key=key,
+                advance=call.advances(is_advancing),
+            )
         return finish(call, run)

@@ -22,7 +22,7 @@ def command(call: Call, limit: int | None) -> int:
 
     Any number may run at once. Failed runs are counted; the exit status is 70 where something could not be handled.
     """
-    with noting("holdpoint"), call.engine() as engine:
+    with noting("holdpoint"), call.engine() as engine, call.quietly():
         counts = engine.tick(limit)
     if call.is_json:
         print_json(counts)

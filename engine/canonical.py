@@ -15,6 +15,7 @@ Json: TypeAlias = Any
 """None, a boolean, an integer of 64 bits, a finite float, a text, a list or an object with text keys, of these."""
 
 MAX_DEPTH = 64
+MAX_PARTS = 64 * 1024 * 1024
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
 
@@ -61,7 +62,7 @@ def check_json(value: object, what: str, *, max_bytes: int | None = None) -> str
     *what* names the value in the message (`input`, `output of draft`). Raises `Invalid`, code `not_json` with the
     path of the first bad part, or code `too_large` when the text is longer than *max_bytes* bytes of UTF-8.
     """
-    _check(value, what, 0)
+    _check(value, what, 0, _Budget(max_bytes or MAX_PARTS))
     text = _encode(value)
     if max_bytes is not None:
         size = len(text.encode())
@@ -91,7 +92,7 @@ def parse_json(text: str | bytes, what: str) -> Json:
         raise _invalid(what, f"{error.msg.lower()} at line {error.lineno}, column {error.colno}") from None
     except ValueError:  # an integer of thousands of digits: the interpreter's own limit
         raise _invalid(what, "an integer of more than 64 bits") from None
-    _check(value, what, 0)
+    _check(value, what, 0, _Budget(MAX_PARTS))
     return value
 
 
@@ -118,7 +119,21 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _Refused(f"{name} is not a JSON number")
 
 
-def _check(value: object, path: str, depth: int) -> None:
+class _Budget:
+    """How many parts may still come. A value that holds itself twice would be walked for ever."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self, parts: int, path: str) -> None:
+        self.left -= parts
+        if self.left < 0:
+            raise Invalid(f"{path} has more parts than any value may have", code="too_large")
+
+
+def _check(value: object, path: str, depth: int, budget: _Budget) -> None:
     # Exact types: a subclass can say one thing here and another one when it is encoded.
     kind = type(value)
     if value is None or kind is bool:
@@ -132,23 +147,24 @@ def _check(value: object, path: str, depth: int) -> None:
         if not math.isfinite(value):
             raise _invalid(path, f"{value!r} is not a JSON number")
     elif isinstance(value, list | tuple | dict) and kind in (list, tuple, dict):
-        _check_inside(value, path, depth)
+        budget.spend(len(value), path)
+        _check_inside(value, path, depth, budget)
     else:
         raise _invalid(path, f"a {kind.__name__} is not a JSON value")
 
 
-def _check_inside(value: list[Any] | tuple[Any, ...] | dict[Any, Any], path: str, depth: int) -> None:
+def _check_inside(value: list[Any] | tuple[Any, ...] | dict[Any, Any], path: str, depth: int, budget: _Budget) -> None:
     if depth >= MAX_DEPTH:
         raise _invalid(path.split(".", 1)[0].split("[", 1)[0], f"nested deeper than {MAX_DEPTH}")
     if not isinstance(value, dict):
         for index, item in enumerate(value):
-            _check(item, f"{path}[{index}]", depth + 1)
+            _check(item, f"{path}[{index}]", depth + 1, budget)
         return
     for key, item in value.items():
         if type(key) is not str:
             raise _invalid(path, f"a key is a {type(key).__name__}, not a text")
         _check_text(key, path)
-        _check(item, f"{path}.{key}", depth + 1)
+        _check(item, f"{path}.{key}", depth + 1, budget)
 
 
 def _check_text(text: str, path: str) -> None:

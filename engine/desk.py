@@ -73,9 +73,13 @@ class _Desk:
 
     def take(self, is_worker: bool) -> Settled:
         for _ in range(_TRIES):
+            # Looked at before the check for a repetition: had another process settled the request since, the
+            # compare-and-set would send us back here, so that no look is older than what it is acted on.
+            standing = self._loop.read(self._run_id)
             if self._is_repetition():
                 return Settled(run_id=self._run_id, step=None)
-            standing = self._loop.settle(self._run_id)
+            if self._loop.apply_due(standing):
+                continue
             request_id = self._open_request(standing.run)
             key = self._new_key(request_id)
             wish = replace(self._wish, request_id=request_id)

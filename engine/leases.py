@@ -72,6 +72,9 @@ class Heart:
     def _beat(self) -> None:
         while True:
             with self._condition:
+                # Asked before waiting too: a notice that comes before the wait begins wakes nobody.
+                if self._is_closed:
+                    return
                 # Idle means waiting without an end: only then does a new attempt have to wake this thread.
                 self._is_idle = not self._attempts
                 self._condition.wait(None if self._is_idle else self._interval)

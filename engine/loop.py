@@ -145,11 +145,16 @@ class Loop:
         """Apply what is due until nothing is, and return the run as it then stands."""
         while True:
             standing = self.read(run_id)
-            run = standing.run
-            due = run.due(self.now())
-            if due is None or due.action == "retry":  # a retry is made by whoever works, and changes nothing before
+            if not self.apply_due(standing):
                 return standing
-            self.apply(run_id, command_of(due), known=standing)
+
+    def apply_due(self, standing: Standing) -> bool:
+        """Apply what is due first on a run; whether there was anything, so that the run must be read again."""
+        due = standing.run.due(self.now())
+        if due is None or due.action == "retry":  # a retry is made by whoever works, and changes nothing before
+            return False
+        self.apply(standing.run.id, command_of(due), known=standing)
+        return True
 
     def command(self, run_id: str, command: Command, *, is_worker: bool = False, key: Key | None = None) -> Step | None:
         """Apply what is due on a run, and then a command from outside. Raises what refuses it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.times import format_time
 from holdpoint.engine.views import Request, Run
 
 
@@ -30,7 +31,7 @@ def _about(request: Request) -> str:
         lines.append("It has no deadline, so it waits until somebody decides.")
     else:
         then = f"{request.default['decision']!r} applies" if request.default else "the run goes on by its timeout"
-        lines.append(f"If nobody does, {then} at {request.due_at.isoformat()}.")
+        lines.append(f"If nobody does, {then} at {format_time(request.due_at)}.")
     return "\n".join(lines)
 
 

@@ -968,3 +968,15 @@ def test_the_demo_runs_and_leaves_nothing_behind(flow: Flow, tmp_path: Path, mon
 def test_interrupts_have_the_status_that_shells_expect() -> None:
     assert cli.INTERRUPTED == 128 + signal.SIGINT
     assert cli.BROKEN_PIPE == 128 + signal.SIGPIPE
+
+
+def test_what_an_agent_prints_is_not_part_of_our_answer(flow: Flow) -> None:
+    Path("chatty.py").write_text("def talk() -> int:\n    print('hello')\n    return 1\n")
+    Path("chatty.yaml").write_text(
+        "workflow: chatty\nstates:\n  talk: {type: agent, python: 'chatty:talk', next: end}\n  end: {type: end}\n"
+    )
+
+    result = flow("start", "chatty.yaml", "--json")
+
+    assert result.json["results"] == {"talk": 1}
+    assert "hello" in result.err

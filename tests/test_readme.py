@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 
 _BLOCK = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _ID = re.compile(r"\b(?:run|req)_[0-9a-z]{16}\b")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?")
 
 
 @pytest.fixture

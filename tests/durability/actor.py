@@ -51,6 +51,7 @@ class Actor:
         """The agent: its effect is a line with its key."""
         os.write(self.effects, f"{context.key}\n".encode())
         if self.fate == "stop":
+            _say("stopping")
             os.kill(os.getpid(), signal.SIGSTOP)
         elif self.fate == "nest" and self.nested:
             self.engine.advance(self.nested.pop())

@@ -110,10 +110,14 @@ class Actor:
 
     def wait_until_killed(self) -> None:
         """Return when SIGKILL has ended it and the system has forgotten it."""
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "", f"process {self.pid} lives"
         assert self._process.wait() == -signal.SIGKILL
 
     def wait_until_stopped(self) -> None:
         """Return when it has stopped itself."""
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "stopping\n", f"process {self.pid} did not stop"
         _, status = os.waitpid(self.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
 

@@ -26,6 +26,14 @@ states:
   approved: {type: end}
   rejected: {type: end, outcome: failure}
 """
+GATES = """\
+workflow: gates
+states:
+  first: {type: approval, on: {approve: second, reject: rejected}, timeout: never}
+  second: {type: approval, on: {approve: approved, reject: rejected}, timeout: never}
+  approved: {type: end}
+  rejected: {type: end, outcome: failure}
+"""
 WORK = """\
 workflow: work
 states:
@@ -81,24 +89,40 @@ def _winner(world: World, request: holdpoint.Request, answers: list[Answer], num
 
 
 @pytest.mark.parametrize("key", [pytest.param(None, id="without a key"), pytest.param("k", id="with a key")])
-def test_one_decision_sent_twice_at_once_is_taken_once(world: World, call: type[Call], key: str | None) -> None:
+@pytest.mark.parametrize("target", ["request", "run"])
+def test_one_decision_sent_by_three_at_once_is_taken_once(
+    world: World, call: type[Call], target: str, key: str | None
+) -> None:
     definition = world.engine.loads(GATE)
-    actors = world.actors(2)
+    actors = world.actors(3)
 
-    for number in range(max(1, ROUNDS // 10)):
+    for number in range(max(1, ROUNDS // 4)):
         request = _start(world, definition).requests[0]
         decide = call(
             method="decide",
-            args=[request.id, "approve"],
+            args=[request.id if target == "request" else request.run, "approve"],
             options={"by": "ann", "comment": "yes", "key": key},
             times=[world.clock()],
         )
-        answers = world.at_once(actors, [decide, decide])
+        answers = world.at_once(actors, [decide] * len(actors))
 
-        assert [answer.error for answer in answers] == [None, None], f"round {number}: {answers}"
-        assert sorted(answer.value["replayed"] for answer in answers) == [False, True]
+        assert [answer.error for answer in answers] == [None] * len(actors), f"round {number}: {answers}"
+        assert sorted(answer.value["replayed"] for answer in answers) == [False, True, True]
         assert len(world.entries(request.run, "request.decided")) == 1
         assert world.entries(request.run, "decision.refused") == []
+
+
+def test_one_key_at_once_decides_no_second_request_of_the_run(world: World, call: type[Call]) -> None:
+    definition = world.engine.loads(GATES)
+    actors = world.actors(2)
+
+    for number in range(ROUNDS):
+        run = _start(world, definition).id
+        decide = call(method="decide", args=[run, "approve"], options={"by": "ann", "key": "k"}, times=[world.clock()])
+        answers = world.at_once(actors, [decide] * len(actors))
+
+        assert [answer.error for answer in answers] == [None] * len(actors), f"round {number}: {answers}"
+        assert world.engine.get_run(run).state == "second", f"round {number}"
 
 
 def test_one_start_sent_twice_at_once_with_a_key_is_one_run(world: World, call: type[Call]) -> None:
@@ -159,7 +183,7 @@ def test_of_a_decision_and_its_deadline_the_one_that_the_rule_names_comes_about(
             assert outcome == "request.decided", why
         if outcome == "request.decided":
             assert ticked.value["defaults"] == 0, why
-        outcomes[name, outcome] += 1
+        outcomes[name if tick_at >= due else f"{name}, no tick", outcome] += 1
 
     assert outcomes.total() == ROUNDS
     if ROUNDS >= 1_000:
@@ -255,6 +279,34 @@ def test_who_wakes_up_after_the_lease_ran_out_commits_nothing(world: World, call
         ]
         started, noted = world.entries(run, "agent.started", "agent.late")[::2]
         assert noted.data["token"] == started.seq
+
+
+def test_who_wakes_up_while_another_works_commits_nothing(world: World, call: type[Call]) -> None:
+    definition = world.engine.loads(WORK)
+    zombie, other = world.actors(2, "stop")
+
+    for _ in range(max(1, ROUNDS // 100)):
+        run = _fall_asleep(world, call, zombie, definition)
+        _pass_the_lease(world)
+        other.send(call(method="tick", times=[world.clock()]))
+        other.wait_until_stopped()
+        zombie.wake()
+        late = zombie.answer()
+        other.wake()
+        ticked = other.answer()
+
+        assert (late.value["status"], late.value["state"]) == ("running", "work")
+        assert ticked.value["recovered"] == 1
+        assert world.engine.get_run(run).output == {"by": other.pid}
+        assert _kinds(world, run) == [
+            "agent.started",
+            "agent.crashed",
+            "agent.started",
+            "agent.late",
+            "agent.succeeded",
+            "transition",
+            "run.ended",
+        ]
 
 
 def test_who_wakes_up_while_two_take_over_is_one_of_three_who_may_commit(world: World, call: type[Call]) -> None:

@@ -807,7 +807,7 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert failure.message == "command 'python' took longer than 0.5 s"
     assert failure.details == {"timeout": 0.5}
     assert failure.stderr == "begun\n"
-    assert 0.5 <= time.monotonic() - begun < 2.5
+    assert 0.5 <= time.monotonic() - begun < 5
     assert time.process_time() - spent < 0.25, "waiting costs no work"
 
 
@@ -827,7 +827,7 @@ def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path
     outcome = command.run(replace(_program(tmp_path, source), timeout=0.4), stop=Event(), grace=0.2)
 
     _failure(outcome, "agent_timeout")
-    assert 0.6 <= time.monotonic() - begun < 2.5
+    assert 0.6 <= time.monotonic() - begun < 5
     assert time.process_time() - spent < 0.2, "waiting costs no work"
     assert not _is_running(int((tmp_path / "pid").read_text()))
 
@@ -865,17 +865,20 @@ def test_a_process_left_behind_with_the_pipes_is_not_waited_for(tmp_path: Path) 
 
     pid = _output(_run(_work(tmp_path, ("sh", "-c", "sleep 60 & echo $!"))))
 
-    assert 0.9 < time.monotonic() - begun < 3
+    assert 0.9 < time.monotonic() - begun < 10
     assert _ends(pid)
 
 
 @pytest_posix
-def test_a_process_left_behind_without_the_pipes_is_ended_at_once(tmp_path: Path) -> None:
+def test_a_process_left_behind_without_the_pipes_is_ended_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "LINGER", 30.0)
     begun = time.monotonic()
 
     pid = _output(_run(_work(tmp_path, ("sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"))))
 
-    assert time.monotonic() - begun < 0.9
+    assert time.monotonic() - begun < 10
     assert _ends(pid)
 
 
@@ -886,7 +889,7 @@ def test_a_daemon_that_left_the_group_does_not_hold_us(tmp_path: Path) -> None:
 
     pid = _output(_run(_program(tmp_path, source)))
 
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
     assert _is_running(pid)
     os.kill(pid, 9)
 
