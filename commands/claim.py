@@ -11,10 +11,10 @@ from holdpoint.commands.render import finish_request
 
 @click.command(cls=Command)
 @click.argument("request", metavar="REQUEST", shell_complete=request_ids)
-@click.argument("person", metavar="[WHO]", required=False)
+@click.argument("who", metavar="[WHO]", required=False)
 @pass_call
-def command(call: Call, request: str, person: str | None) -> int:
+def command(call: Call, request: str, who: str | None) -> int:
     """Say that somebody, by default you, works on a request. A notice for others: it forbids nobody to decide."""
     with call.engine() as engine:
-        claimed = engine.claim(request, by=call.who, person=person)
+        claimed = engine.claim(request, by=call.who, person=who)
     return finish_request(call, claimed, f"is claimed by {claimed.claimed_by}")

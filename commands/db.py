@@ -6,12 +6,12 @@ import click
 
 from holdpoint import Engine
 from holdpoint.cli import FINDINGS
-from holdpoint.commands import Call, Command, pass_call
+from holdpoint.commands import Call, Command, global_options, pass_call
 from holdpoint.commands.output import print_json, say
 from holdpoint.engine.errors import NotFound
 
 
-@click.group(name="db")
+@click.group(name="db", params=global_options(is_hidden=True))
 def command() -> None:
     """Check or upgrade the database."""
 
@@ -19,9 +19,10 @@ def command() -> None:
 @command.command(cls=Command)
 @pass_call
 def check(call: Call) -> int:
-    """Check that the database is whole: its pages, its indexes, and that no row names one that is not there.
+    """Check that the database is whole.
 
-    The exit status is 1 where it is not. flow verify checks what is in it.
+    Its pages, its indexes, and that no row names one that is not there: the exit status is 1 where it is not. What the
+    rows say is for flow verify.
     """
     with _open(call) as engine:
         flaws = [flaw for flaw in engine.verify() if flaw.run is None]
@@ -38,7 +39,10 @@ def check(call: Call) -> int:
 @command.command(cls=Command)
 @pass_call
 def upgrade(call: Call) -> int:
-    """Bring the database's schema up to what this version needs. Every other command that opens it does so too."""
+    """Bring the database's schema up to date.
+
+    Every other command that opens the database does so too.
+    """
     _open(call).close()
     if call.is_json:
         print_json({"database": call.url})

@@ -61,7 +61,7 @@ def _revisions(engine: Engine, run: str, name: str, old: int | None, new: int | 
     if old is not None:
         return engine.artifact(run, name, old), after
     if after.revision == 1:
-        raise NotFound(f"artifact {name!r} of this run has one revision, so there is none before it to compare with")
+        raise NotFound(f"artifact {name!r} of run {run} has only revision 1; there is none to compare it with")
     return engine.artifact(run, name, after.revision - 1), after
 
 
