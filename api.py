@@ -170,6 +170,7 @@ class Engine:
         With a *key*, a second start of the workflow with the same input returns the first run, and one with another
         input raises `Conflict`, code `key_reused`. Raises `Invalid` where the input does not meet its schema.
         """
+        input = {} if input is None else input
         text = check_json(input, "input", max_bytes=self._loop.terms.max_bytes)
         command = Start(run_id=new_run_id(), input=input, initiator=initiator)
         stored = None
@@ -315,8 +316,8 @@ class Engine:
         for word in statuses:
             _one_of("status", word, STATUSES)
         _check_limit(limit)
-        rows = self._store.runs(statuses=statuses, workflow=workflow, limit=limit + 1, after=after)
         now = self._loop.now()
+        rows = self._store.runs(now=now, statuses=statuses, workflow=workflow, limit=limit + 1, after=after)
         items = tuple(self._summary(row.run, now) for row in rows[:limit])
         return Page(items=items, next=rows[limit - 1].cursor if len(rows) > limit else None)
 

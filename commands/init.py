@@ -48,8 +48,7 @@ def _check(root: Path, made: Mapping[str, str]) -> None:
     there = [str(root / name) for name in made if os.path.lexists(root / name)]
     if there:
         raise Conflict(
-            f"{', '.join(map(repr, there))} {'is' if len(there) == 1 else 'are'} there already, so nothing was written; "
-            "name another folder: flow init DIR",
+            f"there is {', '.join(map(repr, there))} already, so nothing was written; name another folder: flow init DIR",
             code="exists",
             details={"files": there},
         )

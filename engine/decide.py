@@ -86,10 +86,10 @@ def is_due(request: RequestRecord, run: RunRecord, now: datetime) -> bool:
 
 def _checked_input(definition: Definition, value: Json) -> Json:
     if definition.input is None:
-        if value not in (None, {}):
+        if value != {}:
             raise Invalid(f"workflow {definition.workflow!r} takes no input", code="input")
         return {}
-    filled = jsonschemas.fill_defaults(definition.input, {} if value is None else value)
+    filled = jsonschemas.fill_defaults(definition.input, value)
     jsonschemas.validate(definition.input, filled, "input", "input")
     return filled
 
@@ -99,7 +99,7 @@ def _decide(draft: Draft, command: Decide) -> bool:
     if request is None or is_due(request, draft.run, draft.now):
         # Whoever asks settles what is due first, and then names the winner; between the two this can still happen.
         raise Conflict(f"request {command.request_id} is not open", code=NOT_OPEN)
-    edit = _checked_base(draft, request, command)
+    edit = _fresh_edit(draft, request, command)
     _check_allowed(draft, request, command)
     answers = _check_valid(draft, request, command)
     if request.kind == "crash":
@@ -110,26 +110,34 @@ def _decide(draft: Draft, command: Decide) -> bool:
     return True
 
 
-def _checked_base(draft: Draft, request: RequestRecord, command: Decide) -> Json:
+def _fresh_edit(draft: Draft, request: RequestRecord, command: Decide) -> Json:
     """The artifact to go on with. Raises `Conflict` where the decision looked at a revision that is not the latest."""
-    shown = next((item for item in request.data["show"] if item.get("revision") is not None), None)
+    shown = _shown_first(request)
+    base = command.base if command.base is not None else shown["revision"] if shown else None
+    if shown is None or base is None or not 1 <= base < draft.run.artifacts[shown["name"]].revision:
+        return command.artifact
+    return _merged_or_conflict(draft, shown["name"], base, command)
+
+
+def _check_base(draft: Draft, request: RequestRecord, command: Decide) -> None:
+    """Refuse a revision that there is not; one that is not the latest was refused before."""
+    shown = _shown_first(request)
+    if command.base is None:
+        return
     if shown is None:
-        if command.base is not None:
-            raise Invalid(
-                f"request {request.id} shows no artifact, so there is no revision {command.base}", code="base"
-            )
-        return command.artifact
+        raise Invalid(f"request {request.id} shows no artifact, so there is no revision {command.base}", code="base")
     latest = draft.run.artifacts[shown["name"]]
-    base = shown["revision"] if command.base is None else command.base
-    if base == latest.revision:
-        return command.artifact
-    if not 1 <= base < latest.revision:
+    if not 1 <= command.base <= latest.revision:
         raise Invalid(
-            f"artifact {latest.name!r} has no revision {base}; it has 1 to {latest.revision}",
+            f"artifact {latest.name!r} has no revision {command.base}; it has 1 to {latest.revision}",
             code="base",
-            details={"artifact": latest.name, "base": base, "latest": latest.revision},
+            details={"artifact": latest.name, "base": command.base, "latest": latest.revision},
         )
-    return _merged_or_conflict(draft, latest.name, base, command)
+
+
+def _shown_first(request: RequestRecord) -> Json:
+    """The first artifact that the request shows, which is the one that `base` is about."""
+    return next((item for item in request.data["show"] if item.get("revision") is not None), None)
 
 
 def _merged_or_conflict(draft: Draft, name: str, base: int, command: Decide) -> Json:
@@ -165,8 +173,10 @@ def _check_allowed(draft: Draft, request: RequestRecord, command: Decide) -> Non
             f"{command.by!r} may not decide request {request.id}: excluded are {', '.join(request.exclude)}",
             details={"by": command.by, "exclude": list(request.exclude)},
         )
-    if command.option in request.options and not may_act(request.assign, command.option, command.by, roles):
-        people = list(assigned(request.assign, command.option))
+    # An option that there is not is invalid, but only for somebody who may choose another one.
+    options = (command.option,) if command.option in request.options else request.options
+    if not any(may_act(request.assign, option, command.by, roles) for option in options):
+        people = sorted({person for option in options for person in assigned(request.assign, option)})
         raise NotAllowed(
             f"{command.by!r} may not choose {command.option!r} in request {request.id}; "
             f"it is assigned to {', '.join(people)}",
@@ -184,6 +194,7 @@ def _check_valid(draft: Draft, request: RequestRecord, command: Decide) -> Json:
             code="option",
             details={"options": list(options)},
         )
+    _check_base(draft, request, command)
     _check_comment(request, command)
     _check_artifact(draft, request, command)
     if request.kind == "crash":

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.canonical import Json, canonical, check_json, digest
 from holdpoint.engine.decide import NOT_OPEN, form_of
-from holdpoint.engine.errors import Conflict, NotAllowed, UsageError
+from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, UsageError
 from holdpoint.engine.loop import Loop
 from holdpoint.engine.model import Decide, Refuse, RunRecord, Step
 from holdpoint.engine.people import check_person
@@ -49,12 +49,16 @@ def take(
     `wish.request_id` is filled in here. Raises `UsageError` where several are open, `Conflict`, `NotAllowed`,
     `Invalid`; the first two are noted in the history.
     """
-    check_person(wish.by, "the person who decides")
-    _check_values(loop, wish)
+    desk = _Desk(loop, run_id, request_id, wish, at, key)
     try:
-        return _Desk(loop, run_id, request_id, wish, at, key).take(is_worker)
+        _check_values(loop, wish)
+    except Invalid:
+        desk.find()  # that it exists and is open is asked first
+        raise
+    try:
+        return desk.take(is_worker)
     except (Conflict, NotAllowed) as error:
-        loop.apply(run_id, Refuse(by=wish.by, option=wish.option, code=error.code, request_id=request_id))
+        loop.apply(run_id, Refuse(by=wish.by, option=wish.option, code=error.code, request_id=desk.request_id))
         raise
 
 
@@ -69,7 +73,11 @@ class _Desk:
         self._wish = wish
         self._at = at
         self._key = key
-        self._body = _body(wish)
+        self.request_id = request_id  # the one that is meant, once that is known
+
+    def find(self) -> None:
+        """Raise `NotFound`, `UsageError` or `Conflict` where there is no open request that can be meant."""
+        self._open_request(self._loop.settle(self._run_id).run)
 
     def take(self, is_worker: bool) -> Settled:
         for _ in range(_TRIES):
@@ -80,7 +88,7 @@ class _Desk:
                 return Settled(run_id=self._run_id, step=None)
             if self._loop.apply_due(standing):
                 continue
-            request_id = self._open_request(standing.run)
+            self.request_id = request_id = self._open_request(standing.run)
             key = self._new_key(request_id)
             wish = replace(self._wish, request_id=request_id)
             try:
@@ -102,7 +110,7 @@ class _Desk:
                 else self._store.key_of_run(self._run_id, self._key)
             )
             if known is not None:
-                if known.body == self._body:
+                if known.body == _body(self._wish):
                     return True
                 raise Conflict(
                     f"key {self._key!r} was used for another decision of request {known.request_id}",
@@ -182,7 +190,9 @@ class _Desk:
     def _new_key(self, request_id: str) -> Key | None:
         if self._key is None:
             return None
-        return Key(scope=_scope(request_id), key=self._key, body=self._body, run_id=self._run_id, request_id=request_id)
+        return Key(
+            scope=_scope(request_id), key=self._key, body=_body(self._wish), run_id=self._run_id, request_id=request_id
+        )
 
 
 def _scope(request_id: str | None) -> str:
@@ -202,6 +212,7 @@ def _body(wish: Decide) -> str:
 
 def _check_values(loop: Loop, wish: Decide) -> None:
     """What is no JSON at all is refused before anything is compared with it."""
+    check_person(wish.by, "the person who decides")
     check_json(wish.option, "option")
     check_json(wish.comment, "comment", max_bytes=loop.terms.max_bytes)
     check_json(wish.answers, "answers", max_bytes=loop.terms.max_bytes)

@@ -138,12 +138,13 @@ class Draft:
         return Scope(values=names, schemas=self.definition.schemas, zone=self.definition.zone)
 
     def step(self) -> Step:
-        """What came of it."""
+        """What came of it. A content that no entry names, because what it was for came to nothing, is not in it."""
+        named = "".join(entry.text for entry in self._entries)
         return Step(
             before=self.before,
             after=self.run,
             entries=tuple(self._entries),
-            contents=self._contents,
+            contents={sha256: text for sha256, text in self._contents.items() if sha256 in named},
             values=self.facts.values,
             work=self.work,
         )

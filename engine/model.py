@@ -230,6 +230,10 @@ class RunRecord:
             return "failed"
         return "waiting" if self.phase in ("asking", "waiting", "delayed") else "running"
 
+    def status_at(self, now: datetime) -> Status:
+        """Where the run stands as it is read: one that has something due is `running`, though nobody wrote that yet."""
+        return "running" if self.status == "waiting" and self.due(now) is not None else self.status
+
     @property
     def is_ready(self) -> bool:
         """Whether the engine has something to do on it now, without waiting for anybody."""

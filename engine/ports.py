@@ -182,8 +182,10 @@ class Store(Protocol):
         """The entry that made a revision."""
         ...
 
-    def runs(self, *, statuses: Sequence[str], workflow: str | None, limit: int, after: str | None) -> Sequence[RunRow]:
-        """Runs, newest first, from behind the cursor *after*."""
+    def runs(
+        self, *, now: datetime, statuses: Sequence[str], workflow: str | None, limit: int, after: str | None
+    ) -> Sequence[RunRow]:
+        """Runs, newest first, from behind the cursor *after*. One that has something due counts as `running`."""
         ...
 
     def inbox(

@@ -149,7 +149,7 @@ def run_view(run: RunRecord, values: Values, now: datetime, *, is_replayed: bool
         id=run.id,
         workflow=run.workflow,
         definition=run.definition,
-        status=_projected_status(run, now),
+        status=run.status_at(now),
         state=run.state,
         outcome=run.outcome,
         input=values.content(run.input),
@@ -187,7 +187,7 @@ def summary_view(run: RunRecord, values: Values, now: datetime) -> RunSummary:
         id=run.id,
         workflow=run.workflow,
         definition=run.definition,
-        status=_projected_status(run, now),
+        status=run.status_at(now),
         state=run.state,
         outcome=run.outcome,
         output=None if run.output is None else values.content(run.output),
@@ -307,10 +307,6 @@ def _late_output(late: Sequence[Entry], opened_seq: int, values: Values) -> Json
     token = values.entry(opened_seq - 1).data.get("token")
     outputs = [entry.data.get("output") for entry in late if entry.data.get("token") == token]
     return values.content(outputs[-1]) if outputs and outputs[-1] else None
-
-
-def _projected_status(run: RunRecord, now: datetime) -> Status:
-    return "running" if run.status == "waiting" and run.due(now) is not None else run.status
 
 
 def _error(run: RunRecord, values: Values) -> Mapping[str, Json] | None:

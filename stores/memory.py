@@ -185,14 +185,16 @@ class MemoryStore:
         """Every run's id."""
         return list(self._runs)
 
-    def runs(self, *, statuses: Sequence[str], workflow: str | None, limit: int, after: str | None) -> Sequence[RunRow]:
+    def runs(
+        self, *, now: datetime, statuses: Sequence[str], workflow: str | None, limit: int, after: str | None
+    ) -> Sequence[RunRow]:
         """A page of runs."""
         last = None if after is None else read_cursor(after, 1)[0]
         with self._lock:
             found = [
                 run
                 for run in reversed(self._runs.values())
-                if (not statuses or run.record.status in statuses)
+                if (not statuses or run.record.status_at(now) in statuses)
                 and workflow in (None, run.record.workflow)
                 and (last is None or run.number < last)
             ]

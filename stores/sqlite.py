@@ -266,7 +266,9 @@ class SqliteStore:
         with self._database.reading() as connection:
             return [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY id")]
 
-    def runs(self, *, statuses: Sequence[str], workflow: str | None, limit: int, after: str | None) -> Sequence[RunRow]:
+    def runs(
+        self, *, now: datetime, statuses: Sequence[str], workflow: str | None, limit: int, after: str | None
+    ) -> Sequence[RunRow]:
         """A page of runs. Their requests are not read."""
         runs, definitions = _RUNS.alias("r"), _DEFINITIONS.alias("d")
         query = (
@@ -288,7 +290,9 @@ class SqliteStore:
             .limit(limit)
         )
         if statuses:
-            query = query.where(runs.c.status.in_(list(statuses)))
+            # The first condition is for the index, the second for what is due and not yet written.
+            stored = {*statuses, *(("waiting",) if "running" in statuses else ())}
+            query = query.where(runs.c.status.in_(sorted(stored)) & _status_as_read(runs, now).in_(list(statuses)))
         if workflow is not None:
             query = query.where(definitions.c.workflow == workflow)
         if after is not None:
@@ -531,6 +535,15 @@ class SqliteValues:
         self._entries.update((entry.seq, entry) for entry in step.entries)
 
 
+def _status_as_read(runs: Any, now: datetime) -> Any:
+    """The status that a run is shown with: `running` where something that it waits for is due (spec 3.3)."""
+    deadlines = _DEADLINES.alias("l")
+    moment = peewee.fn.MAX(to_micros(now), runs.c.at)
+    due = deadlines.select(deadlines.c.run).where((deadlines.c.run == runs.c.id) & (deadlines.c.due_at <= moment))
+    is_overdue = (runs.c.status == "waiting") & peewee.fn.EXISTS(due)
+    return peewee.Case(None, ((is_overdue, "running"),), runs.c.status)
+
+
 def _add_entries(connection: Connection, run: int, step: Step) -> None:
     connection.executemany(
         _ADD_ENTRY,
@@ -714,3 +727,4 @@ _RUNS = peewee.Table("runs")
 _DEFINITIONS = peewee.Table("definitions")
 _REQUESTS = peewee.Table("requests")
 _HISTORY = peewee.Table("history")
+_DEADLINES = peewee.Table("deadlines")

@@ -97,7 +97,7 @@ class World:
     ) -> None:
         flaws = [str(flaw) for flaw in self.engine.verify()] if kind is None else []
         self.engine.close()
-        assert flaws == []
+        assert flaws == [], flaws
 
     def another(self) -> holdpoint.Engine:
         """One more engine on the same file."""

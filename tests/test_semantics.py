@@ -663,6 +663,29 @@ def test_a_message_that_cannot_be_rendered_fails_the_run_in_the_state_it_has_ent
     assert (run.status, run.state, run.requests, run.results) == ("failed", "ask", (), {"first": 1})
 
 
+def test_what_was_rendered_before_a_message_failed_is_not_stored(world: World) -> None:
+    """`verify`, at the end of each test, finds contents that no entry names."""
+    run = world.start({"ask": gate(show={"n": "{{ input.n }}"}, assign=["{{ input.nope }}"])}, {"n": 4})
+
+    assert (run.status, run.state, run.requests) == ("failed", "ask", ())
+
+
+def test_parts_of_an_output_become_artifacts_all_or_none(world: World) -> None:
+    parts = {"article": "{{ output.text }}", "words": "{{ output.nope }}"}
+
+    run = world.start({"work": value({"text": "abc"}, artifact=parts)})
+
+    assert (run.status, run.results, run.artifacts) == ("failed", {"work": {"text": "abc"}}, {})
+
+
+def test_a_part_that_is_too_large_fails_the_run_with_the_output_kept(world: World) -> None:
+    parts = {"short": "{{ output }}", "long": "{{ output ~ output }}"}
+
+    run = world.start({"work": value("{{ input.x }}", artifact=parts)}, {"x": "y" * (MIB - 100)})
+
+    assert (run.status, list(run.results), run.artifacts) == ("failed", ["work"], {})
+
+
 def test_ten_thousand_transitions_fail_a_run(world: World) -> None:
     on = {"done": [{"to": "accepted", "when": "visits.turn > 20000"}, {"to": "turn"}]}
 

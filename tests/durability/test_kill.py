@@ -1,4 +1,8 @@
-"""Kill -9 at every commit and around every agent call: whoever comes after ends the run as if nothing had been."""
+"""Kill -9 at every commit and around every agent call: whoever comes after ends the run as if nothing had been.
+
+$HOLDPOINT_KILL_POINTS says at how many points, at least (200; each commit and each agent are always among them),
+$HOLDPOINT_SEED which of the others.
+"""
 
 from __future__ import annotations
 

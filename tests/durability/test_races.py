@@ -1,4 +1,7 @@
-"""Several processes want the same thing at the same moment: one gets it, and the others learn who."""
+"""Several processes want the same thing at the same moment: one gets it, and the others learn who.
+
+$HOLDPOINT_RACE_ROUNDS says how often (1000), $HOLDPOINT_SEED at which of the times.
+"""
 
 from __future__ import annotations
 
