@@ -48,7 +48,7 @@ def _check(root: Path, made: Mapping[str, str]) -> None:
     there = [str(root / name) for name in made if os.path.lexists(root / name)]
     if there:
         raise Conflict(
-            f"there is {', '.join(map(repr, there))} already, so nothing was written; name another folder: flow init DIR",
+            f"there is {', '.join(map(repr, there))} already, so nothing was written; flow init DIR makes it elsewhere",
             code="exists",
             details={"files": there},
         )

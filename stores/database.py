@@ -36,25 +36,32 @@ class Database:
         self._is_memory = self.path == ":memory:"
         self.guard: AbstractContextManager[Any] = threading.RLock() if self._is_memory else nullcontext()
         self.local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
         self.peewee = _Connections(
             self.path,
-            pragmas={"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1},
+            pragmas={"synchronous": synchronous, "foreign_keys": 1},
             timeout=BUSY_SECONDS,
             thread_safe=not self._is_memory,
             check_same_thread=False,
         )
-        self.peewee.opened = self._connections
-        with self.reading() as connection:
-            self._prepare(connection)
+        try:
+            self._refuse_emptied()
+            with self.reading() as connection:
+                self._prepare(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection to read from; one statement sees one moment. Driver errors come out as `StoreError`."""
         return _Reading(self)
 
+    def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A transaction that only reads: all its statements see one moment, and nobody waits for it."""
+        return _Transaction(self, "BEGIN")
+
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """A transaction that writes; inside another one, a savepoint that undoes itself alone."""
-        return _Writing(self)
+        return _Transaction(self, "BEGIN IMMEDIATE")
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection."""
@@ -63,32 +70,46 @@ class Database:
 
     def refused(self, error: BaseException) -> StoreError:
         """What the driver raised, for people."""
-        return StoreError(f"database {self.path}: {error}", code=_code(error), details={"path": self.path})
+        code = _code(error)
+        hint = f"; {_HINTS[code]}" if code in _HINTS else ""
+        return StoreError(f"database {self.path}: {error}{hint}", code=code, details={"path": self.path})
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        while self._connections:
-            self._connections.pop().close()
+        self.peewee.close_all()
+
+    def _refuse_emptied(self) -> None:
+        # SQLite takes an empty file for a new database, and deletes the log beside it with all that it holds.
+        if not self._is_memory and _size(self.path) == 0 and _size(f"{self.path}-wal"):
+            raise StoreError(
+                f"database {self.path} is empty, and {self.path}-wal beside it is not; restore both from a backup",
+                code="corrupt",
+                details={"path": self.path},
+            )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == SCHEMA_VERSION and self._application_id(connection) == APPLICATION_ID:
-            return
-        if self._application_id(connection) not in (0, APPLICATION_ID) or (
-            version == 0 and self._is_foreign(connection)
-        ):
-            raise StoreError(f"database {self.path} belongs to another program; name another with --db", code="foreign")
+        version, application = _mark(connection)
+        if application != APPLICATION_ID and (application or version or _has_tables(connection)):
+            raise StoreError(
+                f"database {self.path} belongs to another program; name another with --db",
+                code="foreign",
+                details={"path": self.path},
+            )
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"database {self.path} has schema {version}, and this program knows up to {SCHEMA_VERSION}; "
                 "upgrade holdpoint",
                 code="newer_schema",
+                details={"path": self.path, "schema": version, "known": SCHEMA_VERSION},
             )
-        self._upgrade(connection)
+        if version < SCHEMA_VERSION:
+            self._upgrade(connection)
 
     def _upgrade(self, connection: sqlite3.Connection) -> None:
         from playhouse.migrations import Runner  # heavy, and needed once in a database's life
 
+        # The file keeps this mode, and what is not ours or cannot be written is left as it is.
+        _begin(connection, "PRAGMA journal_mode = wal")
         # The runner takes no lock of its own; whoever waits here finds the work done.
         with self.peewee.atomic("IMMEDIATE"):
             if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
@@ -96,15 +117,6 @@ class Database:
                 runner(self.peewee, str(Path(__file__).parent / "migrations")).up()
                 connection.execute(_SET_SCHEMA_VERSION)
                 connection.execute(_SET_APPLICATION_ID)
-
-    @staticmethod
-    def _application_id(connection: sqlite3.Connection) -> int:
-        number: int = connection.execute("PRAGMA application_id").fetchone()[0]
-        return number
-
-    @staticmethod
-    def _is_foreign(connection: sqlite3.Connection) -> bool:
-        return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
 
 
 class _Reading:
@@ -129,16 +141,20 @@ class _Reading:
             raise self._database.refused(error) from error
 
 
-class _Writing(_Reading):
+class _Transaction(_Reading):
     """One transaction, or a savepoint in it."""
 
-    __slots__ = ("_connection", "_depth")
+    __slots__ = ("_begin", "_connection", "_depth")
+
+    def __init__(self, database: Database, begin: str) -> None:
+        super().__init__(database)
+        self._begin = begin
 
     def __enter__(self) -> sqlite3.Connection:
         self._connection = super().__enter__()
         self._depth: int = getattr(self._database.local, "depth", 0)
         try:
-            _begin(self._connection, "SAVEPOINT part" if self._depth else "BEGIN IMMEDIATE")
+            _begin(self._connection, "SAVEPOINT part" if self._depth else self._begin)
         except BaseException as error:
             super().__exit__(type(error), error, None)
             raise
@@ -190,13 +206,51 @@ def _begin(connection: sqlite3.Connection, statement: str) -> None:
 
 
 class _Connections(peewee.SqliteDatabase):  # type: ignore[misc, unused-ignore]
-    """Peewee's database, which remembers the connections of all threads so that they can be closed together."""
+    """Peewee's database, which closes the connections of threads that have ended, and in the end all of them."""
 
-    opened: list[sqlite3.Connection]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._opened: list[tuple[threading.Thread, sqlite3.Connection]] = []
+        self._opening = threading.Lock()
+        self._is_over = False
+
+    def close_all(self) -> None:
+        """Close every connection, and open no more."""
+        with self._opening:
+            self._is_over = True
+            while self._opened:
+                self._opened.pop()[1].close()
 
     def _connect(self) -> Any:
-        connection = super()._connect()  # type: ignore[misc]
-        self.opened.append(connection)
+        with self._opening:
+            if self._is_over:
+                raise sqlite3.ProgrammingError("the engine was closed")
+            connection = self._open()
+            for item in [item for item in self._opened if not item[0].is_alive()]:
+                self._opened.remove(item)
+                item[1].close()
+            self._opened.append((threading.current_thread(), connection))
+        return connection
+
+    def _open(self) -> Any:
+        try:
+            return super()._connect()  # type: ignore[misc]
+        except sqlite3.OperationalError as error:
+            # Even to read, SQLite makes files beside the database. Where it cannot, nobody can who would write either.
+            cannot = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            if not cannot or not _size(self.database) or _size(f"{self.database}-wal"):
+                raise
+            return self._open_sealed()
+
+    def _open_sealed(self) -> Any:
+        """A connection that believes that the file does not change."""
+        uri = f"{Path(self.database).absolute().as_uri()}?mode=ro&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            self._add_conn_hooks(connection)  # type: ignore[attr-defined, unused-ignore]
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
@@ -216,9 +270,30 @@ def parse_url(url: str) -> tuple[str, str]:
     return path, synchronous
 
 
+def _mark(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The schema's version, and whose the file is, as its header says."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    return version, application
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+
+
+def _size(path: str) -> int | None:
+    """A file's size; None where there is none."""
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return None
+
+
 def _code(error: BaseException) -> str:
     cause = error if isinstance(error, sqlite3.Error) else error.__cause__ or error.__context__
     number = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if isinstance(cause, UnicodeDecodeError | sqlite3.OperationalError) and number in (0, sqlite3.SQLITE_ERROR):
+        return "corrupt"  # a text that is none, a table that is gone: every statement of ours is right
     return _CODES.get(number, "store")
 
 
@@ -231,4 +306,12 @@ _CODES = {
     sqlite3.SQLITE_CORRUPT: "corrupt",
     sqlite3.SQLITE_NOTADB: "corrupt",
 }
-_DRIVER_ERRORS = (sqlite3.Error, peewee.DatabaseError, peewee.InterfaceError)
+_HINTS = {
+    "busy": "another program holds it: try again",
+    "full": "make room and try again: nothing was changed",
+    "read_only": "it can be read, not changed",
+    "corrupt": "restore it from a backup; flow db check says more",
+    "cannot_open": "see that it exists, and that the folder may be written",
+}
+# In a damaged file even the text of an error may be none.
+_DRIVER_ERRORS = (sqlite3.Error, peewee.DatabaseError, peewee.InterfaceError, UnicodeDecodeError)

@@ -8,17 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.errors import NotFound
-from holdpoint.engine.model import CHANGING, SETTLING, Deadline, Entry, RunRecord, Step, Values
+from holdpoint.engine.errors import NotFound, StoreError
+from holdpoint.engine.model import CHANGING, SETTLING, Deadline, Entry, RequestRecord, RunRecord, Step, Values
 from holdpoint.engine.ports import Dossier, InboxRow, Key, KeyTaken, Lease, Moved, RequestRow, RunRow
 from holdpoint.stores.cursors import read_cursor
-from holdpoint.stores.rows import RANKS
-
-_NEVER = datetime.max.replace(tzinfo=UTC)
+from holdpoint.stores.rows import NEVER, RANKS, to_micros
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,17 +47,18 @@ class MemoryStore:
         with self._lock:
             self._runs.clear()
             self._keys.clear()
+            self._sources.clear()
 
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Undo what the block did if it raises."""
         with self._lock:
             runs = {run_id: _copy(run) for run_id, run in self._runs.items()}
-            keys = dict(self._keys)
+            keys, sources = dict(self._keys), dict(self._sources)
             try:
                 yield
             except BaseException:
-                self._runs, self._keys = runs, keys
+                self._runs, self._keys, self._sources = runs, keys, sources
                 raise
 
     def run(self, run_id: str) -> RunRecord:
@@ -77,7 +76,10 @@ class MemoryStore:
     def definition(self, definition_id: str) -> str:
         """The text of a document that some run uses."""
         with self._lock:
-            return next(run.definition.text for run in self._runs.values() if run.definition.id == definition_id)
+            for run in self._runs.values():
+                if run.definition.id == definition_id:
+                    return run.definition.text
+        raise StoreError(f"definition {definition_id} is missing", code="damaged")
 
     def compiled(self, source: str) -> str | None:
         """The text of what was compiled from a source."""
@@ -142,8 +144,8 @@ class MemoryStore:
     def renew(self, run_id: str, token: int, expires_at: datetime) -> bool:
         """Move a lease's end."""
         with self._lock:
-            run = self._run(run_id)
-            if run.lease is None or run.lease.token != token:
+            run = self._runs.get(run_id)
+            if run is None or run.lease is None or run.lease.token != token:
                 return False
             run.lease = replace(run.lease, expires_at=expires_at)
             return True
@@ -177,9 +179,9 @@ class MemoryStore:
 
     def revision_entry(self, run_id: str, name: str, revision: int) -> Entry | None:
         """The entry of one revision."""
-        run = self._run(run_id)
-        seq = run.revisions.get((name, revision))
-        return None if seq is None else run.entries[seq - 1]
+        run = self._runs.get(run_id)
+        seq = None if run is None else run.revisions.get((name, revision))
+        return None if run is None or seq is None else run.entries[seq - 1]
 
     def run_ids(self) -> Sequence[str]:
         """Every run's id."""
@@ -216,13 +218,13 @@ class MemoryStore:
         with self._lock:
             for run in self._runs.values():
                 for request in run.record.requests.values():
-                    due_at = request.due_at or _NEVER
-                    order = (RANKS[request.priority], int(due_at.timestamp() * 1_000_000), request.id)
+                    due_at = _due(request)
+                    order = (RANKS[request.priority], due_at, request.id)
                     if (
-                        due_at > max(now, run.record.at)
+                        due_at > to_micros(max(now, run.record.at))
                         and workflow in (None, run.record.workflow)
                         and priority in (None, request.priority)
-                        and (due is None or due_at <= due)
+                        and (due is None or due_at <= to_micros(due))
                         and (place is None or order > place)
                     ):
                         cursor = ",".join(str(part) for part in order)
@@ -267,6 +269,8 @@ class MemoryStore:
         if step.before is None:
             if definition is None:
                 raise ValueError("a first step needs the definition")
+            if step.after.id in self._runs:
+                raise StoreError(f"there is a run {step.after.id} already")
             return _Run(number=len(self._runs) + 1, record=step.after, definition=definition)
         run = self._run(step.after.id)
         if run.record.seq != step.before.seq:
@@ -341,6 +345,10 @@ def _write(run: _Run, step: Step) -> None:
         elif entry.kind in CHANGING and request_id in step.after.requests:
             changes = step.after.requests[request_id].changes
             run.requests[request_id] = replace(run.requests[request_id], changes=changes)
+
+
+def _due(request: RequestRecord) -> int:
+    return NEVER if request.due_at is None else to_micros(request.due_at)
 
 
 def _dues(run: _Run) -> Mapping[str, tuple[datetime | None, str]]:

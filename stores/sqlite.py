@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import wraps
 from sqlite3 import Connection, IntegrityError
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import peewee
 
@@ -83,6 +84,24 @@ _DROP_LEASE = "DELETE FROM leases WHERE run = ? AND token = ?"
 _DROP_LAPSED_LEASE = "DELETE FROM leases WHERE run = ? AND token = ? AND owner = ? AND expires_at = ?"
 _ADD_KEY = "INSERT INTO keys (scope, key, body, run, request_id) VALUES (?, ?, ?, ?, ?)"
 
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
+
+
+def _reads(
+    method: Callable[Concatenate[SqliteStore, _Given], _Found],
+) -> Callable[Concatenate[SqliteStore, _Given], _Found]:
+    """A method that makes values of rows: where they are not what was written, `StoreError`, code `damaged`."""
+
+    @wraps(method)
+    def read(store: SqliteStore, *given: _Given.args, **options: _Given.kwargs) -> _Found:
+        try:
+            return method(store, *given, **options)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            raise _damaged(f"what is stored cannot be read ({type(error).__name__}: {error})") from error
+
+    return read
+
 
 class SqliteStore:
     """`holdpoint.engine.ports.Store` on SQLite."""
@@ -105,6 +124,7 @@ class SqliteStore:
         with self._database.writing():
             yield
 
+    @_reads
     def run(self, run_id: str) -> RunRecord:
         """Read a run with its open requests, in one statement."""
         with self._database.reading() as connection:
@@ -117,22 +137,25 @@ class SqliteStore:
         """What the run's record refers to, read when it is asked for."""
         return SqliteValues(self, run_id)
 
+    @_reads
     def content(self, run_id: str, sha256: str) -> Json:
         """One content of a run."""
         with self._database.reading() as connection:
             row = connection.execute(_READ_CONTENT, (run_id, bytes.fromhex(sha256))).fetchone()
         if row is None:
-            raise StoreError(f"run {run_id}: content {sha256} is missing; see flow verify", code="corrupt")
+            raise _damaged(f"content {sha256} of run {run_id} is missing")
         return json.loads(row[0])
 
+    @_reads
     def entry(self, run_id: str, seq: int) -> Entry:
         """One entry of a run. Its `prev` is not read."""
         with self._database.reading() as connection:
             row = connection.execute(_READ_ENTRY, (run_id, seq)).fetchone()
         if row is None:
-            raise StoreError(f"run {run_id}: entry {seq} is missing; see flow verify", code="corrupt")
+            raise _damaged(f"entry {seq} of run {run_id} is missing")
         return _entry(run_id, row, "")
 
+    @_reads
     def definition(self, definition_id: str) -> str:
         """The text of a stored document."""
         with self._database.reading() as connection:
@@ -140,16 +163,18 @@ class SqliteStore:
                 "SELECT document FROM definitions WHERE digest = ?", (bytes.fromhex(definition_id),)
             ).fetchone()
         if row is None:
-            raise StoreError(f"definition {definition_id} is missing; see flow verify", code="corrupt")
+            raise _damaged(f"definition {definition_id} is missing")
         text: str = row[0]
         return text
 
+    @_reads
     def compiled(self, source: str) -> str | None:
         """The text of what was compiled from a source."""
         with self._database.reading() as connection:
             row = connection.execute(_READ_COMPILED, (bytes.fromhex(source),)).fetchone()
         return None if row is None else str(row[0])
 
+    @_reads
     def request(self, request_id: str) -> RequestRow:
         """Where one request stands."""
         with self._database.reading() as connection:
@@ -158,12 +183,14 @@ class SqliteStore:
             raise NotFound(f"there is no request {request_id}", details={"request": request_id})
         return _request_row(row)
 
+    @_reads
     def requests(self, run_id: str) -> Sequence[RequestRow]:
         """All requests of a run."""
         with self._database.reading() as connection:
             rows = connection.execute(_READ_REQUESTS_OF_RUN, (run_id,)).fetchall()
         return [_request_row(row) for row in rows]
 
+    @_reads
     def find(self, prefix: str, limit: int) -> Sequence[str]:
         """Ids that begin with *prefix*."""
         table = "requests" if prefix.startswith("req_") else "runs"
@@ -171,10 +198,12 @@ class SqliteStore:
         with self._database.reading() as connection:
             return [row[0] for row in connection.execute(sql, (prefix, prefix + "\U0010ffff", limit))]
 
+    @_reads
     def key(self, scope: str, key: str) -> Key | None:
         """The key's row."""
         return self._key(_READ_KEY, (scope, key))
 
+    @_reads
     def key_of_run(self, run_id: str, key: str) -> Key | None:
         """The row of a decision's key within a run."""
         return self._key(_READ_KEY_OF_RUN, (run_id, key))
@@ -199,9 +228,8 @@ class SqliteStore:
                 _add_key(connection, run, key)
             if source is not None and source not in self._sources:
                 connection.execute(_ADD_SOURCE, (bytes.fromhex(source), run))
-                self._sources.add(source)
         if definition is not None:
-            self._remember(definition, step.after.id, run)
+            self._remember(definition, source, step.after.id, run)
 
     def renew(self, run_id: str, token: int, expires_at: datetime) -> bool:
         """Move a lease's end."""
@@ -212,6 +240,7 @@ class SqliteStore:
             )
             return cursor.rowcount == 1
 
+    @_reads
     def leases(self) -> Sequence[Lease]:
         """All leases."""
         with self._database.reading() as connection:
@@ -221,18 +250,21 @@ class SqliteStore:
             ).fetchall()
         return [_lease(row) for row in rows]
 
+    @_reads
     def due(self, now: datetime, actions: Sequence[str], limit: int) -> Sequence[tuple[str, Deadline]]:
         """What is due."""
         with self._database.reading() as connection:
             rows = connection.execute(_READ_DUE, (to_micros(now), json.dumps(list(actions)), limit)).fetchall()
         return [(row[0], _deadline(row[1:])) for row in rows]
 
+    @_reads
     def next_due(self) -> datetime | None:
         """The first deadline's time."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT MIN(due_at) FROM deadlines").fetchone()
         return None if row[0] is None else to_time(row[0])
 
+    @_reads
     def ready(self, limit: int, after: str | None = None) -> Sequence[str]:
         """Runs without a lease that are `running`."""
         with self._database.reading() as connection:
@@ -244,6 +276,7 @@ class SqliteStore:
             ).fetchall()
         return [row[0] for row in rows]
 
+    @_reads
     def history(self, run_id: str, after: int = 0) -> Sequence[Entry]:
         """Entries with the hash before each, as the next one must name it."""
         with self._database.reading() as connection:
@@ -255,17 +288,20 @@ class SqliteStore:
             prev = entries[-1].hash
         return [entry for entry in entries if entry.seq > after]
 
+    @_reads
     def revision_entry(self, run_id: str, name: str, revision: int) -> Entry | None:
         """The entry of one revision."""
         with self._database.reading() as connection:
             row = connection.execute(_READ_REVISION, (run_id, name, revision)).fetchone()
         return None if row is None else _entry(run_id, row, "")
 
+    @_reads
     def run_ids(self) -> Sequence[str]:
         """Every run's id."""
         with self._database.reading() as connection:
             return [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY id")]
 
+    @_reads
     def runs(
         self, *, now: datetime, statuses: Sequence[str], workflow: str | None, limit: int, after: str | None
     ) -> Sequence[RunRow]:
@@ -299,6 +335,7 @@ class SqliteStore:
             query = query.where(runs.c.id < read_cursor(after, 1)[0])
         return [RunRow(run=_record(row[1:], {}), cursor=str(row[0])) for row in self._rows(query)]
 
+    @_reads
     def inbox(
         self,
         *,
@@ -356,9 +393,10 @@ class SqliteStore:
             query = query.where(place > peewee.Tuple(*read_cursor(after, 3)))
         return [_inbox_row(row) for row in self._rows(query)]
 
+    @_reads
     def dossier(self, run_id: str) -> Dossier:
         """Everything of a run, within one reading transaction."""
-        with self._database.writing() as connection:
+        with self._database.snapshot() as connection:
             rows = connection.execute(_READ_RUN, (run_id,)).fetchall()
             if not rows:
                 raise _no_run(run_id)
@@ -447,14 +485,16 @@ class SqliteStore:
             raise Moved(after.id)
         return run
 
-    def _remember(self, definition: Definition, run_id: str, run: int) -> None:
-        """Keep the numbers of rows that are now committed: they never change."""
+    def _remember(self, definition: Definition, source: str | None, run_id: str, run: int) -> None:
+        """Keep what is now committed and never changes: the numbers of rows, and that a source has one."""
         with self._database.reading() as connection:
             if connection.in_transaction:  # part of a batch, which may still be undone
                 return
         if len(self._run_rows) >= _REMEMBERED:
             self._run_rows.clear()
         self._run_rows[run_id] = run
+        if source is not None:
+            self._sources.add(source)
         if definition.id not in self._definition_rows:
             with self._database.reading() as connection:
                 self._definition_rows[definition.id] = self._row_of_definition(connection, definition)
@@ -707,6 +747,10 @@ def _key_from(row: Sequence[Any]) -> Key:
 
 def _due(micros: int) -> datetime | None:
     return None if micros == NEVER else to_time(micros)
+
+
+def _damaged(what: str) -> StoreError:
+    return StoreError(f"{what}; see flow verify", code="damaged")
 
 
 def _no_run(run_id: str) -> NotFound:

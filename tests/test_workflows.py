@@ -6,10 +6,14 @@ import ast
 import json
 import os
 import re
-import shutil
+import shlex
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,71 +21,52 @@ import pytest
 
 import holdpoint
 from holdpoint import api
-from holdpoint.testing import Clock
+from tests.examples import FILES, WORKFLOWS, Example, copy, opened
 
-WORKFLOWS = Path(__file__).parents[1] / "workflows"
-FILES = {"expense": "expense.yaml", "article": "article.yaml", "single-approval": "single-approval.yaml"}
 each_example = pytest.mark.parametrize("name", FILES)
-
-
-def _copy(name: str, folder: Path) -> Path:
-    """A copy of an example, which is a project of its own."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.db*")
-    return Path(shutil.copytree(WORKFLOWS / name, folder / name, ignore=ignore))
-
-
-class Example:
-    """A copy of an example and an engine on it, under a clock that stands still until it is moved."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.folder = _copy(name, folder)
-        self.clock = Clock()
-        self.engine = holdpoint.Engine("sqlite:///:memory:", clock=self.clock, project=self.folder)
-        self.definition = self.engine.load(self.folder / FILES[name])
-
-    def start(self, **input: Any) -> holdpoint.Run:
-        return self.engine.start(self.definition, input, initiator="ann")
-
-    def decide(self, run: holdpoint.Run, option: str, by: str, **more: Any) -> holdpoint.Run:
-        return self.engine.decide(run.id, option, by=by, **more)
-
-    def pass_time(self, run: holdpoint.Run, duration: str) -> holdpoint.Run:
-        self.clock.advance(self.engine, duration)
-        return self.engine.get_run(run.id)
-
-    def path(self, run: holdpoint.Run) -> list[str]:
-        return [entry.data["state"] for entry in self.engine.history(run.id) if entry.kind == "state.entered"]
-
-    def refusal(self, run: holdpoint.Run, option: str, by: str, **more: Any) -> type[holdpoint.HoldpointError]:
-        """The class of the error that a decision meets; the run must stand as it stood."""
-        with pytest.raises(holdpoint.HoldpointError) as caught:
-            self.decide(run, option, by, **more)
-        after = self.engine.get_run(run.id)
-        assert (after.state, after.requests, after.artifacts) == (run.state, run.requests, run.artifacts)
-        return caught.type
-
-
-def _open(name: str, folder: Path) -> Iterator[Example]:
-    """An example for one test; whatever the test did, the database holds up to `verify` at its end."""
-    example = Example(name, folder)
-    with example.engine:
-        yield example
-        assert example.engine.verify() == ()
+each_file = pytest.mark.parametrize(("name", "file"), [(name, file) for name, files in FILES.items() for file in files])
 
 
 @pytest.fixture
 def expense(tmp_path: Path) -> Iterator[Example]:
-    yield from _open("expense", tmp_path)
+    with opened("expense", tmp_path) as example:
+        yield example
 
 
 @pytest.fixture
 def article(tmp_path: Path) -> Iterator[Example]:
-    yield from _open("article", tmp_path)
+    with opened("article", tmp_path) as example:
+        yield example
 
 
 @pytest.fixture
 def single(tmp_path: Path) -> Iterator[Example]:
-    yield from _open("single-approval", tmp_path)
+    with opened("single-approval", tmp_path) as example:
+        yield example
+
+
+@pytest.fixture
+def migration(tmp_path: Path) -> Iterator[Example]:
+    with opened("migration", tmp_path) as example:
+        yield example
+
+
+@pytest.fixture
+def supplier(tmp_path: Path) -> Iterator[Example]:
+    with opened("missing-information", tmp_path) as example:
+        yield example
+
+
+@pytest.fixture
+def incident(tmp_path: Path) -> Iterator[Example]:
+    with opened("incident", tmp_path) as example:
+        yield example
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Iterator[Example]:
+    with opened("deploy", tmp_path) as example:
+        yield example
 
 
 # --- all --------------------------------------------------------------------------------------------------------------
@@ -89,21 +74,27 @@ def single(tmp_path: Path) -> Iterator[Example]:
 
 def test_every_example_is_known_here() -> None:
     assert {path.relative_to(WORKFLOWS).as_posix() for path in WORKFLOWS.rglob("*.yaml")} == {
-        f"{name}/{file}" for name, file in FILES.items()
+        f"{name}/{file}" for name, files in FILES.items() for file in files
     }
 
 
-@each_example
-def test_check_finds_nothing(name: str) -> None:
-    assert api.check(WORKFLOWS / name / FILES[name]) == ()
+@each_file
+def test_check_finds_nothing(name: str, file: str) -> None:
+    assert api.check(WORKFLOWS / name / file) == ()
 
 
-@each_example
-def test_the_workflow_is_found_by_its_name(name: str, tmp_path: Path) -> None:
-    folder = _copy(name, tmp_path)
+@each_file
+def test_the_workflow_is_found_by_its_name(name: str, file: str, tmp_path: Path) -> None:
+    folder = copy(name, tmp_path)
 
     with holdpoint.Engine("sqlite:///:memory:", project=folder) as engine:
-        assert engine.locate(engine.load(folder / FILES[name]).workflow) == folder / FILES[name]
+        assert engine.locate(engine.load(folder / file).workflow) == folder / file
+
+
+def test_no_two_workflows_have_one_name() -> None:
+    names = [api.load(WORKFLOWS / name / file).workflow for name, files in FILES.items() for file in files]
+
+    assert len(set(names)) == len(names)
 
 
 def test_agents_need_nothing_but_python_and_share_no_name() -> None:
@@ -139,8 +130,7 @@ def test_two_examples_run_in_one_process(expense: Example, article: Example) -> 
 
 
 def _ledger(example: Example) -> list[Any]:
-    file = example.folder / "ledger.jsonl"
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+    return example.lines("ledger.jsonl")
 
 
 def test_a_small_expense_is_paid_once_the_manager_approves(expense: Example) -> None:
@@ -492,6 +482,506 @@ def test_a_single_approval_asks_what_it_is_told_to(single: Example) -> None:
     assert single.start(question="Ship it?").requests[0].message == "Ship it?"
 
 
+# --- a migration window -----------------------------------------------------------------------------------------------
+
+FIRST_NIGHT = {"start": "2026-01-06T02:00:00Z", "end": "2026-01-06T02:30:00Z"}
+
+
+def _columns(example: Example) -> list[str]:
+    """The columns of the shop's table of customers; none before the first migration."""
+    with closing(sqlite3.connect(example.folder / "shop.sqlite")) as database:
+        return [row[1] for row in database.execute("PRAGMA table_info(customers)")]
+
+
+def test_a_migration_runs_in_the_window_that_was_confirmed(migration: Example) -> None:
+    run = migration.start(migration="add_email")
+    assert run.artifacts["window"]["content"] == FIRST_NIGHT
+
+    run = migration.decide(run, "accept", "dana")
+    assert (run.state, run.status) == ("hold", "waiting")
+    assert migration.pass_time(run, "16h59m59s").state == "hold"
+    assert _columns(migration) == []
+    run = migration.pass_time(run, "1s")
+
+    assert migration.path(run) == ["propose", "confirm", "hold", "migrate", "verify", "migrated"]
+    assert (run.outcome, run.output) == ("success", {"window": FIRST_NIGHT, "confirmed_by": "dana"})
+    assert _columns(migration) == ["name", "email"]
+
+
+def test_a_person_changes_the_window(migration: Example) -> None:
+    window = {"start": "2026-01-05T12:00:00Z", "end": "2026-01-05T12:10:00Z"}
+
+    run = migration.decide(migration.start(migration="add_email"), "accept", "dana", artifact=window)
+    run = migration.pass_time(run, "3h")
+
+    assert (run.state, run.output["window"]) == ("migrated", window)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "night"),
+    [
+        pytest.param("we have a sale on that day", "2026-01-07", id="the next night"),
+        pytest.param("2026-02-01", "2026-02-01", id="the night that is named"),
+        pytest.param("2020-02-01", "2026-01-06", id="a night that has passed"),
+    ],
+)
+def test_another_window_is_proposed_from_the_feedback(migration: Example, feedback: str, night: str) -> None:
+    run = migration.decide(migration.start(migration="add_email"), "revise", "dana", comment=feedback)
+
+    assert migration.path(run) == ["propose", "confirm", "propose", "confirm"]
+    assert run.artifacts["window"]["content"] == {"start": f"{night}T02:00:00Z", "end": f"{night}T02:30:00Z"}
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        pytest.param({"start": "2026-01-05T08:00:00Z", "end": "2026-01-05T08:30:00Z"}, id="it has passed"),
+        pytest.param({"start": "2026-01-07T08:00:00Z", "end": "2026-01-06T08:30:00Z"}, id="it ends before it begins"),
+    ],
+)
+def test_a_window_that_is_none_is_proposed_again(migration: Example, window: dict[str, str]) -> None:
+    run = migration.decide(migration.start(migration="add_email"), "accept", "dana", artifact=window)
+
+    assert migration.path(run) == ["propose", "confirm", "propose", "confirm"]
+    assert run.artifacts["window"]["content"] == FIRST_NIGHT
+
+
+@pytest.mark.parametrize(
+    "window", ["tonight", {"start": "tonight", "end": "2026-01-06T02:30:00Z"}, {"start": "2026-01-06T02:00:00Z"}]
+)
+def test_a_change_that_is_no_window_is_refused(migration: Example, window: object) -> None:
+    run = migration.start(migration="add_email")
+
+    assert migration.refusal(run, "accept", "dana", artifact=window) is holdpoint.Invalid
+
+
+def test_only_who_keeps_the_database_confirms(migration: Example) -> None:
+    run = migration.start(migration="add_email")
+
+    assert migration.refusal(run, "accept", "ann") is holdpoint.NotAllowed
+
+
+def test_silence_about_a_window_means_no(migration: Example) -> None:
+    run = migration.pass_time(migration.start(migration="add_email"), "12h")
+
+    assert (run.state, run.outcome, run.output) == ("declined", "cancelled", {"by": None, "comment": None})
+    assert _columns(migration) == []
+
+
+def test_a_window_is_rejected(migration: Example) -> None:
+    run = migration.decide(migration.start(migration="add_email"), "reject", "dana", comment="not this year")
+
+    assert (run.state, run.output) == ("declined", {"by": "dana", "comment": "not this year"})
+
+
+def test_what_runs_only_after_the_window_does_not_migrate(migration: Example) -> None:
+    run = migration.decide(migration.start(migration="add_email"), "accept", "dana")
+
+    migration.clock.set(datetime(2026, 1, 6, 2, 30, tzinfo=UTC))  # no process was there for the whole of it
+    migration.engine.tick()
+    run = migration.engine.get_run(run.id)
+
+    assert (run.state, run.outcome) == ("missed", "cancelled")
+    assert _columns(migration) == []
+
+
+def test_a_migration_that_another_run_has_applied_is_not_applied_again(migration: Example) -> None:
+    runs = [migration.decide(migration.start(migration="add_phone"), "accept", "dana") for _ in range(2)]
+
+    migration.clock.advance(migration.engine, "1d")
+
+    ended = sorted((migration.engine.get_run(run.id) for run in runs), key=lambda run: run.state)
+    assert [run.state for run in ended] == ["migrated", "not_migrated"]
+    assert "add_phone was applied by another run" in ended[1].output["error"]
+    assert _columns(migration) == ["name", "phone"]
+
+
+def test_a_migration_that_is_not_there_afterwards_is_a_failure(tmp_path: Path) -> None:
+    found = {"ok": False, "columns": ["name"], "customers": 2}
+
+    with opened("migration", tmp_path, agents={"migration-window/verify": lambda migration: found}) as example:
+        run = example.decide(example.start(migration="add_email"), "accept", "dana")
+        run = example.pass_time(run, "1d")
+
+    assert (run.state, run.outcome, run.output) == ("broken", "failure", {"found": found})
+
+
+def test_a_migration_is_made_once_per_key(migration: Example) -> None:
+    first, again, other = (
+        _end(_run(migration.folder, "migrate.py", {"migration": "add_email"}, key))
+        for key in ("run_1/migrate/1", "run_1/migrate/1", "run_2/migrate/1")
+    )
+
+    assert first == again == (0, '{"applied": "add_email"}', "")
+    assert other == (1, "", "add_email was applied by another run\n")
+    assert _columns(migration) == ["name", "email"]
+
+
+# --- missing information ----------------------------------------------------------------------------------------------
+
+IBAN = "DE89 3704 0044 0532 0130 00"
+
+
+def test_a_record_that_lacks_nothing_is_not_asked_about(supplier: Example) -> None:
+    run = supplier.start(name="Acme", iban=IBAN, country="DE")
+    assert run.state == "terms"
+
+    run = supplier.decide(run, "submit", "kim", answers={"days": 14})
+
+    assert supplier.path(run) == ["look", "terms", "register", "registered"]
+    assert (run.outcome, run.output["days"], run.output["iban"]) == ("success", 14, IBAN)
+
+
+def test_what_is_missing_is_asked_for_and_then_it_goes_on(supplier: Example) -> None:
+    run = supplier.start(name="Acme", country="DE")
+    (request,) = run.requests
+    assert (request.kind, request.options) == ("form", ("submit",))
+    assert request.message == "The record of Acme lacks iban."
+
+    run = supplier.decide(run, "submit", "ann", answers={"iban": IBAN})
+    run = supplier.decide(run, "submit", "kim", answers={"days": 60})
+
+    assert supplier.path(run) == ["look", "ask", "look", "terms", "register", "registered"]
+    assert {name: run.output[name] for name in ("name", "iban", "country", "days")} == {
+        "name": "Acme",
+        "iban": IBAN,
+        "country": "DE",
+        "days": 60,
+    }
+
+
+def test_an_answer_that_is_wrong_is_asked_for_again_with_the_right_ones_filled_in(supplier: Example) -> None:
+    run = supplier.start(name="Acme")
+
+    run = supplier.decide(run, "submit", "ann", answers={"iban": "DE00 3704", "country": "DE"})
+
+    (request,) = run.requests
+    assert request.message == "The record of Acme lacks iban."
+    assert request.form["properties"]["iban"]["default"] == "DE00 3704"
+    assert request.form["properties"]["country"]["default"] == "DE"
+    assert supplier.decide(run, "submit", "ann", answers={"iban": IBAN}).state == "terms"
+
+
+def test_after_three_times_it_is_not_asked_for_again(supplier: Example) -> None:
+    run = supplier.start(name="Acme", country="DE")
+    for number in range(3):
+        assert run.state == "ask"
+        run = supplier.decide(run, "submit", "ann", answers={"iban": str(number)})
+
+    assert (run.state, run.outcome, run.output) == ("incomplete", "failure", {"missing": ["iban"]})
+
+
+def test_only_who_sent_the_record_is_asked(supplier: Example) -> None:
+    run = supplier.start(name="Acme")
+
+    assert supplier.refusal(run, "submit", "kim", answers={"iban": IBAN}) is holdpoint.NotAllowed
+
+
+def test_a_record_that_nobody_completes_lapses(supplier: Example) -> None:
+    run = supplier.start(name="Acme")
+
+    assert supplier.pass_time(run, "4d").state == "ask"
+    run = supplier.pass_time(run, "1d")
+
+    assert (run.state, run.outcome, run.output) == ("lapsed", "cancelled", {"missing": ["iban", "country"]})
+
+
+def test_without_an_answer_the_terms_are_those_of_the_default(supplier: Example) -> None:
+    run = supplier.pass_time(supplier.start(name="Acme", iban=IBAN, country="DE"), "2d")
+
+    assert (run.state, run.output["days"]) == ("registered", 30)
+    assert (run.results["terms"]["by"], run.results["terms"]["by_kind"]) == (None, "timer")
+
+
+@pytest.mark.parametrize("answers", [{"days": 15}, {"days": "14"}, {}, None, {"days": 14, "note": 7}])
+def test_terms_that_are_none_are_refused(supplier: Example, answers: object) -> None:
+    run = supplier.start(name="Acme", iban=IBAN, country="DE")
+
+    assert supplier.refusal(run, "submit", "kim", answers=answers) is holdpoint.Invalid
+
+
+# --- an incident ------------------------------------------------------------------------------------------------------
+
+OUTAGE = {"service": "shop", "summary": "no orders for ten minutes"}
+CLOSED = {"cause": "a full disk"}
+
+
+def _pages(example: Example) -> list[str]:
+    return [page["who"] for page in example.lines("pages.jsonl")]
+
+
+def _signal(example: Example, run: holdpoint.Run, name: str, note: str, **more: Any) -> holdpoint.Run:
+    return example.engine.signal(run.id, name, {"note": note}, **more)
+
+
+def test_an_incident_that_is_resolved_is_reviewed(incident: Example) -> None:
+    run = incident.start(**OUTAGE)
+    assert (run.state, run.status, run.requests) == ("first_line", "waiting", ())
+
+    run = _signal(incident, run, "resolved", "restarted")
+    assert run.requests[0].message == "What was the cause? It ended with: restarted"
+    run = incident.decide(run, "submit", "ann", answers={**CLOSED, "actions": ["a larger disk"]})
+
+    assert incident.path(run) == ["page_on_call", "first_line", "review", "closed"]
+    assert run.output == {"was_major": False, "cause": "a full disk", "actions": ["a larger disk"]}
+    assert _pages(incident) == ["on-call"]
+
+
+def test_an_incident_that_gets_worse_goes_to_the_next_line(incident: Example) -> None:
+    run = _signal(incident, incident.start(**OUTAGE), "worse", "payments too")
+
+    assert run.state == "second_line"
+    assert incident.lines("pages.jsonl")[1] == {"who": "lead", "service": "shop", "text": "payments too"}
+    assert _signal(incident, run, "resolved", "rolled back").state == "review"
+
+
+def test_an_incident_of_which_nothing_is_heard_goes_to_the_next_line_and_the_next(incident: Example) -> None:
+    run = incident.start(**OUTAGE)
+
+    assert incident.pass_time(run, "29m59s").state == "first_line"
+    assert incident.pass_time(run, "1s").state == "second_line"
+    assert incident.pass_time(run, "2h").state == "major"
+    run = incident.pass_time(run, "15m")
+
+    assert (run.state, run.status) == ("to_the_end", "waiting")
+    assert (run.results["major"]["decision"], run.results["major"]["by"]) == ("declare", None)
+    assert _pages(incident) == ["on-call", "lead", "everybody"]
+
+
+def test_a_major_incident_waits_for_its_end_as_long_as_it_takes(incident: Example) -> None:
+    run = incident.pass_time(incident.start(**OUTAGE), "3h")
+
+    assert incident.pass_time(run, "365d").state == "to_the_end"
+    run = _signal(incident, run, "resolved", "at last")
+    run = incident.pass_time(run, "3d")
+
+    assert run.output == {"was_major": True, "cause": "not written down", "actions": []}
+
+
+def test_the_lead_keeps_an_incident_small(incident: Example) -> None:
+    run = incident.pass_time(incident.start(**OUTAGE), "2h30m")
+    assert (run.requests[0].priority, run.requests[0].options) == ("urgent", ("declare", "keep"))
+    assert incident.refusal(run, "declare", "ann") is holdpoint.NotAllowed
+
+    run = incident.decide(run, "keep", "lea")
+    run = incident.decide(_signal(incident, run, "resolved", "fixed"), "submit", "ann", answers=CLOSED)
+
+    assert run.output["was_major"] is False
+    assert _pages(incident) == ["on-call", "lead"]
+
+
+def test_a_signal_that_comes_before_its_wait_is_kept_for_it(incident: Example) -> None:
+    run = incident.pass_time(incident.start(**OUTAGE), "2h30m")
+
+    run = _signal(incident, run, "resolved", "it went away")
+    assert run.state == "major"  # the lead is still to say what it was
+    run = incident.decide(run, "declare", "lea")
+
+    assert incident.path(run)[-4:] == ["major", "page_everybody", "to_the_end", "review"]
+    assert run.results["to_the_end"] == {"note": "it went away"}
+
+
+def test_early_signals_are_taken_oldest_first_one_by_each_wait(incident: Example) -> None:
+    run = incident.engine.start(incident.definition, OUTAGE, initiator="ann", advance=False)
+    for name, note in [("worse", "payments too"), ("resolved", "both fixed"), ("resolved", "again")]:
+        run = _signal(incident, run, name, note, advance=False)
+    assert run.state == "page_on_call"
+
+    run = incident.engine.advance(run.id)
+
+    assert incident.path(run) == ["page_on_call", "first_line", "page_lead", "second_line", "review"]
+    assert (run.results["first_line"], run.results["second_line"]) == (
+        {"note": "payments too"},
+        {"note": "both fixed"},
+    )
+
+
+def test_one_alarm_that_is_sent_twice_with_its_key_is_one_signal(incident: Example) -> None:
+    run = incident.start(**OUTAGE)
+
+    run = _signal(incident, run, "worse", "payments too", key="alarm-7")
+    run = _signal(incident, run, "worse", "payments too", key="alarm-7")
+    assert run.state == "second_line"
+    with pytest.raises(holdpoint.Conflict) as caught:
+        _signal(incident, run, "worse", "and logins", key="alarm-7")
+
+    assert caught.value.code == "key_reused"
+    assert incident.engine.get_run(run.id).state == "second_line"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        pytest.param("resolvd", {"note": "x"}, id="a name that no wait has"),
+        pytest.param("resolved", None, id="no data"),
+        pytest.param("resolved", {"note": ""}, id="data that says nothing"),
+    ],
+)
+def test_a_signal_that_no_wait_takes_is_refused(incident: Example, name: str, data: object) -> None:
+    run = incident.start(**OUTAGE)
+
+    with pytest.raises(holdpoint.Invalid):
+        incident.engine.signal(run.id, name, data)
+
+    assert incident.engine.get_run(run.id).state == "first_line"
+
+
+def test_an_incident_that_is_closed_takes_no_signal(incident: Example) -> None:
+    run = _signal(incident, incident.start(**OUTAGE), "resolved", "restarted")
+    run = incident.decide(run, "submit", "ann", answers=CLOSED)
+
+    with pytest.raises(holdpoint.Conflict):
+        _signal(incident, run, "worse", "it is back")
+
+
+# --- a deployment in two steps ----------------------------------------------------------------------------------------
+
+
+def _machines(example: Example) -> list[str]:
+    """The version on each machine; none before the first step."""
+    file = example.folder / "machines.json"
+    return list(json.loads(file.read_text(encoding="utf-8")).values()) if file.exists() else []
+
+
+def test_a_version_is_deployed_to_one_machine_and_then_to_all(deploy: Example) -> None:
+    run = deploy.start(version="1.4")
+    assert (run.state, _machines(deploy)) == ("watch", ["1.4", "1.0", "1.0"])
+
+    run = deploy.decide(run, "approve", "rita")
+
+    assert deploy.path(run) == ["canary", "watch", "everywhere", "deployed"]
+    assert (run.outcome, run.output) == ("success", {"machines": ["m1", "m2", "m3"], "approved_by": "rita"})
+    assert _machines(deploy) == ["1.4", "1.4", "1.4"]
+
+
+def test_a_version_that_does_not_do_is_taken_back(deploy: Example) -> None:
+    run = deploy.decide(deploy.start(version="1.4"), "reject", "rita")
+
+    assert deploy.path(run) == ["canary", "watch", "take_back", "taken_back"]
+    assert (run.outcome, run.output) == ("failure", {"why": "rejected"})
+    assert _machines(deploy) == ["1.0", "1.0", "1.0"]
+
+
+def test_a_version_at_which_nobody_looks_is_taken_back(deploy: Example) -> None:
+    run = deploy.pass_time(deploy.start(version="1.4"), "2h")
+
+    assert (run.state, run.results["watch"]["by_kind"]) == ("taken_back", "timer")
+    assert _machines(deploy) == ["1.0", "1.0", "1.0"]
+
+
+def test_a_step_that_fails_is_tried_again_after_a_growing_delay(deploy: Example) -> None:
+    (deploy.folder / "outage.txt").write_text("3")
+
+    run = deploy.start(version="1.4")
+    assert (run.state, run.status, _machines(deploy)) == ("canary", "waiting", [])
+    run = deploy.pass_time(run, "2m10s")
+
+    failed = [entry for entry in deploy.engine.history(run.id) if entry.kind == "agent.failed"]
+    first, second, third = ((datetime.fromisoformat(entry.data["retry_at"]) - entry.at).seconds for entry in failed)
+    assert run.state == "watch"
+    assert 5 <= first <= 10 <= 15 <= second <= 30 <= third <= 60
+    assert _machines(deploy) == ["1.4", "1.0", "1.0"]
+
+
+def test_a_step_that_fails_every_time_is_taken_back(deploy: Example) -> None:
+    (deploy.folder / "outage.txt").write_text("4")
+
+    run = deploy.pass_time(deploy.start(version="1.4"), "5m")
+
+    assert (run.state, run.visits["canary"]) == ("taken_back", 1)
+    assert "the registry cannot be reached" in run.output["why"]
+    assert [entry.kind for entry in deploy.engine.history(run.id)].count("agent.failed") == 4
+
+
+def test_cancelling_cleans_up_what_was_begun(deploy: Example) -> None:
+    run = deploy.engine.cancel(deploy.start(version="1.4").id, reason="wrong version")
+
+    assert deploy.path(run) == ["canary", "watch", "clean_up", "cancelled"]
+    assert (run.outcome, run.output) == ("cancelled", {"taken_back_from": ["m1"]})
+    assert _machines(deploy) == ["1.0", "1.0", "1.0"]
+    assert deploy.engine.inbox().items == ()
+
+
+def test_cancelling_between_two_attempts_cleans_up_too(deploy: Example) -> None:
+    (deploy.folder / "outage.txt").write_text("1")
+
+    run = deploy.engine.cancel(deploy.start(version="1.4").id)
+
+    assert (run.state, run.output) == ("cancelled", {"taken_back_from": []})
+
+
+def test_cancelling_a_second_time_cleans_up_nothing(deploy: Example) -> None:
+    run = deploy.engine.cancel(deploy.start(version="1.4").id, advance=False)
+    assert run.state == "clean_up"
+
+    run = deploy.engine.cancel(run.id)
+
+    assert run.status == "cancelled"
+    assert _machines(deploy) == ["1.4", "1.0", "1.0"]
+
+
+def test_only_who_releases_decides_about_a_version(deploy: Example) -> None:
+    assert deploy.refusal(deploy.start(version="1.4"), "approve", "ann") is holdpoint.NotAllowed
+
+
+@pytest.fixture
+def crashed(tmp_path: Path) -> Iterator[Example]:
+    """A run whose process was killed in the second step, and nobody knows whether that took effect."""
+    with opened("deploy", tmp_path, url="sqlite:///flow.db") as example:
+        run = example.start(version="1.4")
+        example.engine.decide(run.id, "approve", by="rita", advance=False)
+        program = example.folder / "deploy.py"
+        text = program.read_text(encoding="utf-8")
+        program.write_text("import os\nos.kill(os.getppid(), 9)\n", encoding="utf-8")
+        code = (
+            "import sys, holdpoint, holdpoint.testing\n"
+            "holdpoint.Engine(clock=holdpoint.testing.Clock()).advance(sys.argv[1])"
+        )
+        done = subprocess.run([sys.executable, "-c", code, run.id], cwd=example.folder, timeout=60, check=False)
+        assert done.returncode == -signal.SIGKILL
+        program.write_text(text, encoding="utf-8")
+        assert example.engine.tick()["recovered"] == 1
+        yield example
+
+
+def _only_run(example: Example) -> holdpoint.Run:
+    (run,) = example.engine.runs().items
+    return example.engine.get_run(run.id)
+
+
+def test_a_crash_in_the_second_step_asks_who_releases(crashed: Example) -> None:
+    run = _only_run(crashed)
+    (request,) = run.requests
+
+    assert (request.kind, request.options, request.priority) == ("crash", ("retry", "done", "fail"), "urgent")
+    assert (run.state, request.assign) == ("everywhere", ("role:release",))
+    assert crashed.refusal(run, "retry", "ann") is holdpoint.NotAllowed
+    assert _machines(crashed) == ["1.4", "1.0", "1.0"]
+
+
+@pytest.mark.parametrize(
+    ("option", "answers", "state", "machines"),
+    [
+        pytest.param("retry", None, "deployed", ["1.4", "1.4", "1.4"], id="it had not, and is made again"),
+        pytest.param("done", {"machines": ["m2", "m3"]}, "deployed", ["1.4", "1.0", "1.0"], id="it had"),
+        pytest.param("fail", None, "taken_back", ["1.0", "1.0", "1.0"], id="it is given up"),
+    ],
+)
+def test_who_releases_says_whether_the_second_step_took_effect(
+    crashed: Example, option: str, answers: object, state: str, machines: list[str]
+) -> None:
+    run = crashed.decide(_only_run(crashed), option, "rita", answers=answers)
+
+    assert (run.state, _machines(crashed)) == (state, machines)
+
+
+def test_a_crash_about_which_nobody_says_anything_is_a_failure(crashed: Example) -> None:
+    run = crashed.pass_time(_only_run(crashed), "1h")
+
+    assert (run.state, run.outcome) == ("taken_back", "failure")
+    assert _machines(crashed) == ["1.0", "1.0", "1.0"]
+
+
 # --- the READMEs ------------------------------------------------------------------------------------------------------
 
 READMES = (
@@ -513,8 +1003,9 @@ def _session(folder: Path, blocks: list[str]) -> list[str]:
     mark = "--- end of block ---"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_WOULD_CHANGE)}
     environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+    flow = f'flow() {{ {shlex.quote(sys.executable)} -P -m holdpoint.cli "$@"; }}\n'  # ours, whatever is installed
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "".join(f"{block}\necho '{mark}'\n" for block in blocks)],
+        ["bash", "-euo", "pipefail", "-c", flow + "".join(f"{block}\necho '{mark}'\n" for block in blocks)],
         cwd=folder,
         env=environment,
         text=True,
@@ -537,7 +1028,7 @@ def _lines(text: str) -> list[str]:
 
 @each_example
 def test_the_commands_of_the_readme_print_what_it_shows(name: str, tmp_path: Path) -> None:
-    folder = _copy(name, tmp_path)
+    folder = copy(name, tmp_path)
     blocks = _BLOCK.findall((folder / "README.md").read_text(encoding="utf-8"))
 
     printed = _session(folder, [block for block, _ in blocks])
@@ -547,9 +1038,18 @@ def test_the_commands_of_the_readme_print_what_it_shows(name: str, tmp_path: Pat
 
 
 @each_example
-def test_the_readme_shows_the_graph(name: str) -> None:
+def test_the_readme_shows_the_graphs(name: str) -> None:
     readme = (WORKFLOWS / name / "README.md").read_text(encoding="utf-8")
-    (graph,) = re.findall(r"^```mermaid\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    shown = re.findall(r"^```mermaid\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
 
     with holdpoint.Engine("sqlite:///:memory:") as engine:
-        assert graph.strip() == engine.graph(engine.load(WORKFLOWS / name / FILES[name]), "mermaid").strip()
+        drawn = [engine.graph(engine.load(WORKFLOWS / name / file), "mermaid") for file in FILES[name]]
+
+    assert [graph.strip() for graph in shown] == [graph.strip() for graph in drawn]
+
+
+@each_example
+def test_every_link_of_the_readme_leads_to_a_file(name: str) -> None:
+    readme = (WORKFLOWS / name / "README.md").read_text(encoding="utf-8")
+
+    assert [link for link in re.findall(r"\]\(([^)#:]+)\)", readme) if not (WORKFLOWS / name / link).exists()] == []

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import pytest
 
-from holdpoint.engine.agents import Context, Failure, Outcome, Success, Work, command, python, run
+from holdpoint.engine.agents import Context, Crashed, Failure, Outcome, Success, Work, command, process, python, run
 
 CONTEXT = Context(key="run_1/draft/2", run_id="run_1", workflow="expense", state="draft", visit=2, attempt=1)
 
@@ -37,20 +37,25 @@ def _work(project: Path, target: str | tuple[str, ...], arguments: Mapping[str, 
 
 
 def _run(work: Work, stop: Event | None = None, **registry: Callable[..., Any]) -> Outcome:
-    return run(work, registry=registry, stop=stop or Event())
+    return _settled(run(work, registry=registry, stop=stop or Event()))
 
 
 def _call(function: Callable[..., Any], tmp_path: Path, **arguments: Any) -> Outcome:
     """Run a function of this file as the agent."""
-    return run(_work(tmp_path, "agents:any", arguments), registry={"agents:any": function}, stop=Event())
+    return _settled(run(_work(tmp_path, "agents:any", arguments), registry={"agents:any": function}, stop=Event()))
 
 
-def _output(outcome: Outcome) -> Any:
+def _settled(outcome: Outcome | Crashed) -> Outcome:
+    assert not isinstance(outcome, Crashed), "nothing here is isolated"
+    return outcome
+
+
+def _output(outcome: Outcome | Crashed) -> Any:
     assert isinstance(outcome, Success), outcome
     return outcome.output
 
 
-def _failure(outcome: Outcome, code: str) -> Failure:
+def _failure(outcome: Outcome | Crashed, code: str) -> Failure:
     assert isinstance(outcome, Failure), outcome
     assert outcome.code == code, outcome
     return outcome
@@ -873,7 +878,7 @@ def test_a_process_left_behind_with_the_pipes_is_not_waited_for(tmp_path: Path) 
 def test_a_process_left_behind_without_the_pipes_is_ended_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "LINGER", 30.0)
+    monkeypatch.setattr(process, "LINGER", 30.0)
     begun = time.monotonic()
 
     pid = _output(_run(_work(tmp_path, ("sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"))))

@@ -9,9 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -67,16 +67,18 @@ def _reason(outcome: Outcome | Crashed) -> str:
     return outcome.reason
 
 
-def _at_once(folder: Path, sources: Mapping[str, str], timeout: float = 30.0) -> dict[str, tuple[Outcome, float]]:
-    """What comes of agents that run four at a time, by name, and how long each took."""
+def _at_once(
+    folder: Path, sources: Mapping[str, str], *, timeout: float = 30.0, threads: int = 4
+) -> dict[str, tuple[Any, float]]:
+    """What comes of agents that run at the same time, by name, and how long each took."""
 
     def attempt(source: str, place: Path) -> tuple[Any, float]:
         place.mkdir()
         begun = time.monotonic()
-        outcome = _run(_work(place, _agent(place, source).target, timeout=timeout))  # type: ignore[arg-type]
+        outcome = _run(replace(_agent(place, source), timeout=timeout))
         return outcome, time.monotonic() - begun
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         places = [folder / f"{index}" for index in range(len(sources))]
         return dict(zip(sources, pool.map(attempt, sources.values(), places), strict=True))
 
@@ -86,6 +88,10 @@ def _is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def _all_end(pids: Iterable[int]) -> bool:
+    return all(_comes(lambda pid=pid: not _is_running(pid)) for pid in pids)  # type: ignore[misc]
 
 
 def _comes(is_so: Callable[[], object], seconds: float = 10.0) -> bool:
@@ -295,15 +301,13 @@ RAISES = {
 
 
 @pytest.fixture(scope="module")
-def raised(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Outcome, float]]:
+def raised(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, float]]:
     """What came of an agent for each exception."""
     return _at_once(tmp_path_factory.mktemp("raised"), {error: f"raise {error}" for error in RAISES})
 
 
 @pytest.mark.parametrize(("error", "message"), RAISES.items(), ids=[name.partition("(")[0] for name in RAISES])
-def test_whatever_an_agent_raises_is_a_failure(
-    raised: dict[str, tuple[Outcome, float]], error: str, message: str
-) -> None:
+def test_whatever_an_agent_raises_is_a_failure(raised: dict[str, tuple[Any, float]], error: str, message: str) -> None:
     failure = _failure(raised[error][0], "agent_error")
 
     assert message in failure.message
@@ -362,13 +366,13 @@ GARBAGE = {
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Outcome, float]]:
+def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, float]]:
     """What came of an agent for each kind of garbage."""
     return _at_once(tmp_path_factory.mktemp("given"), GARBAGE)
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
-def test_garbage_is_no_output(given: dict[str, tuple[Outcome, float]], kind: str) -> None:
+def test_garbage_is_no_output(given: dict[str, tuple[Any, float]], kind: str) -> None:
     failure = _failure(given[kind][0], "agent_output")
 
     assert failure.message.startswith("output of draft")
@@ -451,14 +455,15 @@ HANGS = {
 
 
 @pytest.fixture(scope="module")
-def hung(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple[Outcome, float]]]:
+def hung(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple[Any, float]]]:
     """What came of an agent for each way to hang, and the folder of all their projects."""
     folder = tmp_path_factory.mktemp("hung")
-    return folder, _at_once(folder, {kind: _BEGUN + source for kind, source in HANGS.items()}, TIMEOUT)
+    sources = {kind: _BEGUN + source for kind, source in HANGS.items()}
+    return folder, _at_once(folder, sources, timeout=TIMEOUT, threads=len(sources))
 
 
 @pytest.mark.parametrize("kind", HANGS)
-def test_what_hangs_is_ended_within_two_seconds(hung: tuple[Path, dict[str, tuple[Outcome, float]]], kind: str) -> None:
+def test_what_hangs_is_ended_within_two_seconds(hung: tuple[Path, dict[str, tuple[Any, float]]], kind: str) -> None:
     outcome, took = hung[1][kind]
 
     failure = _failure(outcome, "agent_timeout")
@@ -490,9 +495,7 @@ def test_a_stop_ends_the_worker_and_what_it_started(tmp_path: Path) -> None:
     failure = _failure(_run(_agent(tmp_path, source), _When((tmp_path / "pids").exists)), "agent_stopped")
 
     assert failure.message == "python agent 'agents:f' was stopped: its lease was lost, or the run was cancelled"
-    assert all(
-        _comes(lambda pid=pid: not _is_running(pid)) for pid in map(int, (tmp_path / "pids").read_text().split())
-    )
+    assert _all_end(map(int, (tmp_path / "pids").read_text().split()))
 
 
 def test_an_agent_may_clean_up_when_it_is_stopped(tmp_path: Path) -> None:
@@ -546,7 +549,7 @@ def test_a_worker_dies_with_the_engine(tmp_path: Path, hang: str) -> None:
         assert all(_is_running(pid) for pid in pids)
         engine.kill()
 
-    assert all(_comes(partial(lambda pid: not _is_running(pid), pid)) for pid in pids)
+    assert _all_end(pids)
 
 
 # --- crashes ----------------------------------------------------------------------------------------------------------
@@ -575,20 +578,20 @@ CRASHES = {
 
 
 @pytest.fixture(scope="module")
-def crashed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple[Outcome, float]]]:
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple[Any, float]]]:
     """What came of an agent for each way to crash, and the folder of all their projects."""
     folder = tmp_path_factory.mktemp("crashed")
     return folder, _at_once(folder, {kind: source for kind, (source, _) in CRASHES.items()})
 
 
 @pytest.mark.parametrize("kind", CRASHES)
-def test_an_end_without_an_answer_is_a_crash(crashed: tuple[Path, dict[str, tuple[Outcome, float]]], kind: str) -> None:
+def test_an_end_without_an_answer_is_a_crash(crashed: tuple[Path, dict[str, tuple[Any, float]]], kind: str) -> None:
     reason = _reason(crashed[1][kind][0])
 
     assert reason.startswith(f"its process {CRASHES[kind][1]} without an answer")
 
 
-def test_no_answer_goes_into_a_file_of_the_agents(crashed: tuple[Path, dict[str, tuple[Outcome, float]]]) -> None:
+def test_no_answer_goes_into_a_file_of_the_agents(crashed: tuple[Path, dict[str, tuple[Any, float]]]) -> None:
     files = list((crashed[0] / str(list(CRASHES).index("takes-the-answers-number"))).glob("mine*"))
 
     assert len(files) == 9
@@ -601,7 +604,7 @@ ANSWERS_ALL_THE_SAME = {
     "changes-folder": "os.chdir('/')",
     "changes-environment": "os.environ.clear()\nos.putenv('PATH', '')",
     "changes-time": "time.time = time.monotonic = lambda: 0\ntime.sleep = None",
-    "changes-json": "import json\njson.loads = json.dumps = json.JSONEncoder = None",
+    "changes-json": "import json\njson.dumps = json.JSONEncoder = json.encoder = None",
     "changes-builtins": "import builtins\nbuiltins.print = builtins.open = None",
     "changes-modules": "sys.path.clear()\nfor name in ('agents', 'json', 'inspect'): sys.modules.pop(name, None)",
     "changes-handlers": "for n in (1, 2, 3, 15): signal.signal(n, signal.SIG_IGN)",
@@ -624,15 +627,15 @@ ANSWERS_ALL_THE_SAME = {
 
 
 @pytest.fixture(scope="module")
-def misbehaved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Outcome, float]]:
+def misbehaved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, float]]:
     """What came of an agent for each kind of misbehaviour; then it gives its output."""
     sources = {kind: f"{source}\nreturn 'done'" for kind, source in ANSWERS_ALL_THE_SAME.items()}
-    return _at_once(tmp_path_factory.mktemp("misbehaved"), sources)
+    return _at_once(tmp_path_factory.mktemp("misbehaved"), sources, threads=8)
 
 
 @pytest.mark.parametrize("kind", ANSWERS_ALL_THE_SAME)
 def test_misbehaviour_hurts_nobody_else_and_the_output_counts(
-    misbehaved: dict[str, tuple[Outcome, float]], kind: str
+    misbehaved: dict[str, tuple[Any, float]], kind: str
 ) -> None:
     outcome, took = misbehaved[kind]
 
@@ -654,7 +657,7 @@ def test_nothing_of_a_worker_is_left(tmp_path: Path) -> None:
     pids = _output(_run(_agent(tmp_path, source)))
 
     assert len(pids) == 41
-    assert all(_comes(partial(lambda pid: not _is_running(pid), pid)) for pid in pids)
+    assert _all_end(pids)
     assert threading.active_count() == threads
 
 
