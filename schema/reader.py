@@ -216,6 +216,8 @@ class _Builder:
             return self._loader.parser.get_event()
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark or self._loader.reader.get_mark()
+            if error.context_mark is not None and not self._loader.reader.peek().strip("\0"):
+                mark = error.context_mark  # what was opened there is still open where the text ends
             problem = " ".join(str(part) for part in (error.context, error.problem) if part)
             raise _Refused(_problem(self._file, _place(mark), "HP006", f"not YAML: {problem}")) from None
         except _Refused:

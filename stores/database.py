@@ -263,7 +263,7 @@ def parse_url(url: str) -> tuple[str, str]:
     path, _, query = url[len(_PREFIX) :].partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     synchronous = options.pop("synchronous", "full").lower()
-    if not path or options or synchronous not in ("full", "normal"):
+    if not path or path.endswith("/") or options or synchronous not in ("full", "normal"):
         raise Invalid(
             f"database {url!r} is not sqlite:///PATH or sqlite:///PATH?synchronous=normal or =full", code="database"
         )

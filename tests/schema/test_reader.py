@@ -188,7 +188,7 @@ def test_plain_scalar_is_read_as_the_core_schema_says(text: str, value: object) 
         pytest.param("? [a, b]\n: c", "HP015", 1, 3, id="list-key"),
         pytest.param("a: 1\n<<: {b: 2}", "HP008", 2, 1, id="merge-key"),
         pytest.param("a: *b", "HP005", 1, 4, id="unknown-alias"),
-        pytest.param("a: 1\nb: [1, 2", "HP006", 2, 9, id="unclosed"),
+        pytest.param("a: 1\nb: [1, 2", "HP006", 2, 4, id="unclosed"),
         pytest.param("a: b: c", "HP006", 1, 5, id="two-colons"),
         pytest.param("a:\n\tb: 1", "HP006", 2, 1, id="tab"),
         pytest.param('a: "\\q"', "HP006", 1, 6, id="bad-escape"),
