@@ -29,7 +29,7 @@ from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import Expression, Scope, Value, parse_value
 from holdpoint.engine.ids import request_id
 from holdpoint.engine.machine import START, build, choose
-from holdpoint.engine.model import MAX_TRANSITIONS, ON_CANCEL
+from holdpoint.engine.model import MAX_TRANSITIONS, ON_CANCEL, RunRecord
 from holdpoint.engine.names import resolve
 from holdpoint.engine.people import check_person
 from holdpoint.engine.times import format_time, parse_time
@@ -99,7 +99,8 @@ def fail_agent(
 ) -> None:
     """Note that an attempt has failed: made again later, on by the error edge, or the run fails where it stands."""
     state, run = draft.state, draft.run
-    retry_in = _retry_in(draft, code) if is_counted and not is_last else None
+    is_retried = is_counted and not is_last and isinstance(state, AgentState)
+    retry_in = retry_delay(state, run, code) if is_retried and isinstance(state, AgentState) else None
     has_edge = is_counted and retry_in is None and "error" in state.on
     draft.emit(
         "agent.failed",
@@ -119,12 +120,18 @@ def fail_agent(
         fail(draft, code, f"agent of state {state.name!r} failed: {message}", details)
 
 
-def _retry_in(draft: Draft, code: str) -> timedelta | None:
-    state, run = draft.state, draft.run
-    if not isinstance(state, AgentState) or state.retry is None:
+def retry_delay(state: AgentState, run: RunRecord, code: str) -> timedelta | None:
+    """How long until the next attempt, after the run's last one failed with *code*; None where there is no next."""
+    if state.retry is None:
         return None
     # Deciding is pure: the spread of the delay follows from the hash of the run's last entry.
     return state.retry.delay_after(run.attempts, code, int(run.head[:8], 16) / 0xFFFFFFFF)
+
+
+def excluded(entries: tuple[str, ...], run: RunRecord) -> list[str]:
+    """Whom these entries of `exclude` mean; a run that nobody started excludes no initiator."""
+    names = [run.initiator if entry == "initiator" else entry for entry in entries]
+    return [name for name in names if name is not None]
 
 
 def open_crash_request(draft: Draft, reason: str) -> None:
@@ -143,7 +150,7 @@ def open_crash_request(draft: Draft, reason: str) -> None:
         options=list(CRASH_OPTIONS),
         show=[],
         assign=_render_assign(draft, ask.assign, scope) or None,
-        exclude=_excluded(draft, ask.exclude) or None,
+        exclude=excluded(ask.exclude, run) or None,
         priority=None if ask.priority == "normal" else ask.priority,
         due_at=_due_text(draft, ask.timeout),
         default=dict(ask.default) if ask.default else None,
@@ -295,7 +302,7 @@ def _open_gate(draft: Draft, state: HumanState) -> None:
         forms=forms or None,
         show=_shown(draft, state, scope),
         assign=_render_assign(draft, state.assign, scope) or None,
-        exclude=_excluded(draft, state.exclude) or None,
+        exclude=excluded(state.exclude, run) or None,
         comment=[option for option in options if option in state.comment or option == "revise"] or None,
         priority=None if state.priority == "normal" else state.priority,
         due_at=_due_text(draft, state.timeout),
@@ -335,13 +342,6 @@ def _render_assign(draft: Draft, assign: Assignment, scope: Scope) -> Json:
 
 def _people(draft: Draft, entries: tuple[str, ...], scope: Scope) -> list[str]:
     return [_render_person(draft, entry, scope) for entry in entries]
-
-
-def _excluded(draft: Draft, entries: tuple[str, ...]) -> list[str]:
-    """Who is excluded; a run that nobody started excludes no initiator."""
-    initiator = draft.run.initiator
-    names = [initiator if entry == "initiator" else entry for entry in entries]
-    return [name for name in names if name is not None]
 
 
 def _render_person(draft: Draft, entry: str, scope: Scope) -> str:

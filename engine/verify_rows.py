@@ -8,8 +8,9 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from holdpoint.engine.canonical import Json, canonical, digest, parse_json
+from holdpoint.engine.decide import form_of
 from holdpoint.engine.history import seal
-from holdpoint.engine.model import NO_HASH, Entry, RunRecord
+from holdpoint.engine.model import CHANGING, NO_HASH, SETTLING, Entry, RunRecord
 from holdpoint.engine.ports import Key
 from holdpoint.engine.verify_replay import Problem, Replay
 
@@ -32,13 +33,20 @@ ACTORS: Mapping[str, frozenset[str]] = MappingProxyType(
         "run.failed": frozenset({"engine"}),
         "run.ended": frozenset({"engine"}),
         "run.cancelled": frozenset({"operator"}),
+        "request.assigned": frozenset({"operator"}),
+        "request.claimed": frozenset({"human"}),
+        "wait.started": frozenset({"engine"}),
+        "wait.ended": frozenset({"engine", "timer"}),
+        "signal.received": frozenset({"human", "engine"}),
         "operator.retried": frozenset({"operator"}),
+        "operator.extended": frozenset({"operator"}),
+        "operator.moved": frozenset({"operator"}),
+        "operator.cancelled": frozenset({"operator"}),
     }
 )
 """Every kind of entry, and whose it may be."""
 
 _NAMELESS = frozenset({"engine", "timer"})
-_SETTLED = MappingProxyType({"request.decided": "decided", "request.expired": "decided", "request.voided": "void"})
 _NAMING = MappingProxyType(
     {
         "run.started": ("input",),
@@ -47,6 +55,8 @@ _NAMING = MappingProxyType(
         "artifact.revised": ("sha256",),
         "request.decided": ("answers", "edit"),
         "request.expired": ("answers",),
+        "signal.received": ("output",),
+        "wait.ended": ("output",),
         "run.ended": ("output",),
     }
 )
@@ -154,9 +164,13 @@ def check_requests(replay: Replay) -> Iterator[Problem]:
                 "settled": None,
                 "due_at": request.due_at,
                 "priority": request.priority,
+                "changes": {},
             }
-        elif entry.kind in _SETTLED and entry.data["request"] in expected:
-            expected[entry.data["request"]] |= {"status": _SETTLED[entry.kind], "settled": entry.seq}
+        elif entry.kind in SETTLING and entry.data["request"] in expected:
+            expected[entry.data["request"]] |= {"status": SETTLING[entry.kind], "settled": entry.seq}
+        elif entry.kind in CHANGING:
+            request = moment.after.requests[entry.data["request"]]
+            expected[request.id] |= {"due_at": request.due_at, "changes": dict(request.changes)}
     stored = {
         row.id: {
             "run": row.run_id,
@@ -167,6 +181,7 @@ def check_requests(replay: Replay) -> Iterator[Problem]:
             "settled": row.settled_seq,
             "due_at": dossier.request_dues[row.id][0],
             "priority": dossier.request_dues[row.id][1],
+            "changes": dict(row.changes),
         }
         for row in dossier.requests
     }
@@ -225,10 +240,13 @@ def check_contents(replay: Replay) -> Iterator[Problem]:
 
 
 def check_keys(replay: Replay) -> Iterator[Problem]:
-    """I12: every key is of this run's start or of a decision that was taken, and stands for its body."""
+    """I12: every key is of this run's start, of a signal or of a decision that was taken, and stands for its body."""
     decided = {entry.data["request"]: entry for entry in replay.entries if entry.kind == "request.decided"}
     started = replay.entries[0]
     for key in replay.dossier.keys:
+        if key.scope.startswith("signal "):
+            yield from _key_of_signal(replay, key)
+            continue
         if key.request_id is None:
             scope, entry, bodies = f"start {started.data['workflow']}", started, _bodies_of_start(replay)
         else:
@@ -247,6 +265,14 @@ def _key(replay: Replay, key: Key, scope: str, entry: Entry, bodies: set[str] | 
         yield "key_row", f"key {key.key!r} stands for another body than {_name(entry)}"
 
 
+def _key_of_signal(replay: Replay, key: Key) -> Iterator[Problem]:
+    run_id, contents = replay.dossier.run_id, replay.dossier.contents
+    received = [entry.data for entry in replay.entries if entry.kind == "signal.received"]
+    bodies = {digest(f"{data['name']} {contents[data['output']]}") for data in received}
+    if (key.scope, key.run_id) != (f"signal {run_id}", run_id) or key.body not in bodies:
+        yield "key_row", f"key {key.key!r} of {key.scope!r} stands for no signal that the run received"
+
+
 def _bodies_of_start(replay: Replay) -> set[str] | None:
     """What the body of the start's key may be; None where defaults were filled in and it is not known."""
     schema = replay.definition.input if replay.definition is not None else None
@@ -255,10 +281,11 @@ def _bodies_of_start(replay: Replay) -> set[str] | None:
 
 def _bodies_of_decision(replay: Replay, entry: Entry) -> set[str] | None:
     opened = next(one.data for one in replay.entries if one.data.get("request") == entry.data["request"])
-    if _has_defaults(opened.get("form")):
-        return None
     contents, data = replay.dossier.contents, entry.data
-    answers: list[Json] = [None, {}] if opened.get("form") is not None else [None]
+    form = form_of(opened, data["decision"])
+    if _has_defaults(form):
+        return None
+    answers: list[Json] = [None, {}] if form is not None else [None]
     if "answers" in data:
         answers.append(parse_json(contents[data["answers"]], "answers"))
     members: dict[str, Json] = {

@@ -14,21 +14,33 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from holdpoint.engine.canonical import Json, canonical, digest
-from holdpoint.engine.definition import AgentState, AnyState, Definition, EndState, HumanState
+from holdpoint.engine.decide import form_of
+from holdpoint.engine.definition import AgentState, AnyState, Ask, Definition, EndState, HumanState, WaitState
 from holdpoint.engine.expressions import parse_value
 from holdpoint.engine.ids import request_id
-from holdpoint.engine.model import MAX_CRASHES, MAX_TRANSITIONS, Entry, RunRecord
+from holdpoint.engine.model import (
+    MAX_CRASHES,
+    MAX_SIGNALS,
+    MAX_TRANSITIONS,
+    MOVED,
+    ON_CANCEL,
+    SETTLING,
+    Entry,
+    RunRecord,
+)
 from holdpoint.engine.people import ROLE, assigned, may_act
-from holdpoint.engine.proceed import CRASH_OPTIONS
-from holdpoint.engine.times import parse_time
+from holdpoint.engine.proceed import CRASH_OPTIONS, excluded, retry_delay
+from holdpoint.engine.times import format_time, parse_time
 from holdpoint.engine.verify_replay import Moment, Problem, Replay, guarded
 
 _Rule: TypeAlias = Callable[[Moment, Definition], Iterator[Problem]]
 
-_SETTLING = frozenset({"request.decided", "request.expired", "request.voided"})
 _AFTER_END = frozenset({"decision.refused", "agent.late"})
-_WHILE_FAILED = _AFTER_END | {"operator.retried", "request.voided", "run.cancelled"}
+_WHILE_FAILED = _AFTER_END | {
+    "operator.retried", "operator.cancelled", "operator.moved", "request.voided", "run.cancelled", "signal.received",
+}  # fmt: skip
 # A calendar changes with its zone's rules: a due time that was right when it was set must not turn wrong with them.
+_VOIDING = frozenset({"request.voided", "run.cancelled", "operator.cancelled", "operator.moved"})
 _CALENDAR_SLACK = timedelta(days=1)
 
 
@@ -46,7 +58,7 @@ def check_moves(replay: Replay) -> Iterator[Problem]:
 def check_settlements(replay: Replay) -> Iterator[Problem]:
     """I4: a request is settled once, and only one that was opened."""
     opened = {entry.data["request"] for entry in replay.entries if entry.kind == "request.opened"}
-    settled = Counter(entry.data["request"] for entry in replay.entries if entry.kind in _SETTLING)
+    settled = Counter(entry.data["request"] for entry in replay.entries if entry.kind in SETTLING)
     for request, count in settled.items():
         if request not in opened:
             yield "settled", f"request {request} was settled and never opened"
@@ -77,6 +89,10 @@ def check_standing(replay: Replay) -> Iterator[Problem]:
             yield "requests", f"the run waits with {len(run.requests)} open requests"
     elif run.requests:
         yield "requests", f"the run is {run.phase} and has {len(run.requests)} open requests"
+    if run.phase == "waiting" and not isinstance(state, WaitState):
+        yield "stuck", f"the run waits in {run.state!r}, which waits for nothing"
+    if run.phase == "delayed" and run.alarm is None:
+        yield "stuck", f"the next attempt in {run.state!r} has no time"
     if run.status == "running" and not _is_held(run, state):
         yield "stuck", f"the run is {run.phase} in {run.state!r}, where nothing holds it and nothing failed"
 
@@ -102,12 +118,20 @@ def _transition(moment: Moment, definition: Definition) -> Iterator[Problem]:
         yield "edge", f"it leaves {source!r}, and the run was in {run.state!r}"
     if run.phase != "leaving" or run.leaving is None or run.leaving.option != option:
         yield "edge", f"nothing that happened in {run.state!r} leads to option {option!r}"
-    if (source, option, to) not in _edges(definition):
+    if (source, option, to) not in _edges(definition) and not _is_steered(moment, definition):
         yield "edge", f"the definition has no edge from {source!r} by {option!r} to {to!r}"
     if following is None or following.kind != "state.entered" or following.data["state"] != to:
         yield "edge", f"{to!r} is not entered after it"
     if moment.after.transitions > MAX_TRANSITIONS:
         yield "limit", f"it is the transition number {moment.after.transitions}; {MAX_TRANSITIONS} are allowed"
+
+
+def _is_steered(moment: Moment, definition: Definition) -> bool:
+    """Whether an operator took the run out of its state, where it is then taken."""
+    option, to = moment.entry.data["option"], moment.entry.data["to"]
+    if option == ON_CANCEL:
+        return moment.before.is_cancelling and to in {target.to for target in definition.on_cancel}
+    return bool(option == MOVED and moment.previous.kind == "operator.moved" and moment.previous.data["to"] == to)
 
 
 def _entered(moment: Moment, definition: Definition) -> Iterator[Problem]:
@@ -127,7 +151,10 @@ def _entered(moment: Moment, definition: Definition) -> Iterator[Problem]:
 def _agent_started(moment: Moment, definition: Definition) -> Iterator[Problem]:
     run, data = moment.before, moment.entry.data
     state = _agent(run, definition)
-    if run.phase != "entered" or state is None or state.value is not None or data["state"] != state.name:
+    is_time = run.phase == "entered" or (
+        run.phase == "delayed" and run.alarm is not None and run.alarm.due_at <= moment.entry.at
+    )
+    if not is_time or state is None or state.value is not None or data["state"] != state.name:
         yield "attempt", f"no attempt of {data['state']!r} could begin: the run was {run.phase} in {run.state!r}"
     if data["attempt"] != run.attempts + 1:
         yield "attempt", f"attempt {data['attempt']} follows attempt {run.attempts}"
@@ -149,7 +176,7 @@ def _agent_ended(moment: Moment, definition: Definition) -> Iterator[Problem]:
     )
     if not is_due:
         yield "attempt", f"no attempt was under way: the run was {run.phase} in {run.state!r}"
-    by_person = entry.kind == "agent.succeeded" and decision == "done"
+    by_person = entry.kind == "agent.succeeded" and decision == "done" and moment.previous.actor is not None
     actor = (moment.previous.actor, "human") if by_person else (state.name, "agent")
     if (entry.actor, entry.actor_kind) != actor:
         yield "actor", f"it is of {entry.actor_kind} {entry.actor!r}, not of {actor[1]} {actor[0]!r}"
@@ -160,11 +187,27 @@ def _agent_failed(moment: Moment, definition: Definition) -> Iterator[Problem]:
     if data["attempt"] != run.attempts:
         yield "attempt", f"it is of attempt {data['attempt']}, and {run.attempts} was the last"
     state = definition.states[data["state"]]
-    has_edge = "error" in state.on and not data.get("uncounted")
+    retry_at = _retry_at(moment, state)
+    if data.get("retry_at") != retry_at:
+        yield (
+            "attempt",
+            f"the next attempt is due at {data.get('retry_at')}, and {retry_at} is what the definition says",
+        )
+    has_edge = retry_at is None and "error" in state.on and not data.get("uncounted")
     if bool(data.get("edge")) != has_edge:
         yield "edge", f"{data['state']!r} is {'not ' * (not has_edge)}left by its error edge"
-    elif not has_edge and (following is None or following.kind != "run.failed"):
+    elif not has_edge and retry_at is None and (following is None or following.kind != "run.failed"):
         yield "failed", "the run did not fail with it"
+
+
+def _retry_at(moment: Moment, state: AnyState) -> str | None:
+    """When the definition makes the next attempt after a failed one; None where there is none."""
+    run, data = moment.before, moment.entry.data
+    is_last = data.get("uncounted") or moment.previous.kind == "agent.crashed" or _crash_decision(moment) == "fail"
+    if is_last or not isinstance(state, AgentState):
+        return None
+    delay = retry_delay(state, run, data["code"])
+    return None if delay is None else format_time(moment.entry.at + delay)
 
 
 def _agent_crashed(moment: Moment, definition: Definition) -> Iterator[Problem]:
@@ -212,6 +255,8 @@ def _opened_as_defined(moment: Moment, definition: Definition, gate: HumanState)
         yield "requests", f"it offers {entry.data['options']}, the definition {options}"
     if entry.data.get("priority", "normal") != gate.priority:
         yield "requests", "its priority is not the one of the definition"
+    if entry.data.get("exclude", []) != excluded(gate.exclude, run):
+        yield "requests", "it excludes others than the definition"
     if not _is_assigned_as_defined(entry.data.get("assign", []), gate, run):
         yield "requests", "its people are not those of the definition"
     if entry.data.get("comment", []) != [one for one in options if one in gate.comment or one == "revise"]:
@@ -268,11 +313,13 @@ def _decided(moment: Moment, definition: Definition) -> Iterator[Problem]:
         yield "decided", f"it was decided at {entry.at}, and the deadline was {request.due_at}"
     if option not in request.options:
         yield "decided", f"option {option!r} was not offered"
-    if not _might_act(request.data.get("assign", []), option, entry.actor or ""):
+    if entry.actor in request.exclude:
+        yield "decided", f"{entry.actor!r} was excluded"
+    if not _might_act(request.assign, option, entry.actor or ""):
         yield "decided", f"{entry.actor!r} was not assigned"
     if option in request.data.get("comment", ()) and not str(data.get("comment", "")).strip():
         yield "decided", f"option {option!r} needs a comment"
-    if "answers" in data and request.kind != "crash" and "form" not in request.data:
+    if "answers" in data and request.kind != "crash" and form_of(request.data, option) is None:
         yield "decided", "it has answers to a form that was not there"
     if option == "revise" and request.kind == "return":
         gate = definition.states[request.state]
@@ -289,10 +336,11 @@ def _expired(moment: Moment, definition: Definition) -> Iterator[Problem]:
     request = run.requests[data["request"]]
     if request.due_at is None or entry.at < request.due_at:
         yield "expired", f"its deadline, {request.due_at or 'none'}, had not come"
-    elif data["at"] != request.data["due_at"]:
-        yield "expired", f"it is dated {data['at']}, and the deadline was {request.data['due_at']}"
+    elif data["at"] != format_time(request.due_at):
+        yield "expired", f"it is dated {data['at']}, and the deadline was {request.due_at}"
     gate = definition.states[request.state]
-    default = gate.default if isinstance(gate, HumanState) else None
+    asked = gate.ask if isinstance(gate, AgentState) else gate
+    default = asked.default if isinstance(asked, HumanState | Ask) else None
     expected = default["decision"] if default is not None else "timeout"
     if data["decision"] != expected:
         yield "expired", f"{data['decision']!r} was applied, and {expected!r} is what the definition says"
@@ -328,8 +376,80 @@ def _crash_settled(moment: Moment) -> Iterator[Problem]:
 def _voided(moment: Moment, definition: Definition) -> Iterator[Problem]:
     if moment.entry.data["request"] not in moment.before.requests:
         yield "settled", "the request was not open"
-    if moment.following is None or moment.following.kind not in ("request.voided", "run.cancelled"):
-        yield "requests", "the run was not cancelled with it"
+    if moment.following is None or moment.following.kind not in _VOIDING:
+        yield "requests", "the run was neither cancelled nor moved with it"
+
+
+def _wait_started(moment: Moment, definition: Definition) -> Iterator[Problem]:
+    run, entry = moment.before, moment.entry
+    state = definition.states.get(run.state or "")
+    if run.phase != "entered" or not isinstance(state, WaitState):
+        yield "wait", f"the run was {run.phase} in {run.state!r}, where no wait begins"
+        return
+    due_at = parse_time(entry.data["due_at"]) if "due_at" in entry.data else None
+    duration = state.timeout if state.takes else state.duration
+    if duration is None:
+        if state.takes and due_at is not None:
+            yield "deadline", "it has a deadline where the definition has none"
+        return
+    expected = duration.after(entry.at, definition.zone)
+    slack = _CALENDAR_SLACK if duration.days else timedelta(0)
+    if due_at is None or abs(due_at - expected) > slack:
+        yield "deadline", f"it is due at {entry.data.get('due_at')}, not {duration} after it began"
+
+
+def _wait_ended(moment: Moment, definition: Definition) -> Iterator[Problem]:
+    run, entry, data = moment.before, moment.entry, moment.entry.data
+    state = definition.states.get(run.state or "")
+    if run.phase not in ("entered", "waiting") or not isinstance(state, WaitState):
+        yield "wait", f"the run was {run.phase} in {run.state!r}, where no wait ends"
+        return
+    if "signal" in data:
+        yield from _signal_taken(moment, state)
+        return
+    option = "timeout" if state.takes else "done"
+    if data["option"] != option or "output" in data:
+        yield "wait", f"a wait that ends by its time is left by {option!r}, with nothing"
+    is_past = run.phase == "entered" and state.until is not None
+    if not is_past and (run.alarm is None or run.alarm.due_at > entry.at):
+        yield "wait", "its time had not come"
+
+
+def _signal_taken(moment: Moment, state: WaitState) -> Iterator[Problem]:
+    data = moment.entry.data
+    first = next((signal for signal in moment.before.signals if signal.name in state.takes), None)
+    if first is None or first.seq != data["signal"]:
+        yield "wait", f"entry {data['signal']} is not the oldest signal that it takes"
+        return
+    received = moment.history[first.seq - 1].data
+    if (data["option"], data.get("output")) != (state.takes[first.name], received["output"]):
+        yield "wait", f"it does not say what signal {first.name!r} brought"
+
+
+def _signal_received(moment: Moment, definition: Definition) -> Iterator[Problem]:
+    waits = [state for state in definition.states.values() if isinstance(state, WaitState)]
+    if not any(moment.entry.data["name"] in state.takes for state in waits):
+        yield "wait", f"no state waits for signal {moment.entry.data['name']!r}"
+    if len(moment.after.signals) > MAX_SIGNALS:
+        yield "limit", f"{len(moment.after.signals)} signals are kept; {MAX_SIGNALS} are allowed"
+
+
+def _request_changed(moment: Moment, definition: Definition) -> Iterator[Problem]:
+    request = moment.before.requests.get(moment.entry.data["request"])
+    if request is None:
+        yield "requests", "the request was not open"
+    elif request.due_at is not None and request.due_at <= moment.entry.at:
+        yield "requests", "the request's deadline had come"
+
+
+def _operator_moved(moment: Moment, definition: Definition) -> Iterator[Problem]:
+    if moment.before.state is not None and (moment.following is None or moment.following.kind != "transition"):
+        yield "edge", f"the run was not taken to {moment.entry.data['to']!r} with it"
+
+
+def _operator_cancelled(moment: Moment, definition: Definition) -> Iterator[Problem]:
+    if moment.before.is_cancelling or not definition.on_cancel:
+        yield "edge", "there was nothing to clean up, or it had begun before"
 
 
 def _revised(moment: Moment, definition: Definition) -> Iterator[Problem]:
@@ -391,8 +511,11 @@ def _run_ended(moment: Moment, definition: Definition) -> Iterator[Problem]:
 
 
 def _cancelled(moment: Moment, definition: Definition) -> Iterator[Problem]:
-    if moment.before.requests:
+    run = moment.before
+    if run.requests:
         yield "requests", "a request was still open"
+    if definition.on_cancel and run.state is not None and not run.is_cancelling:
+        yield "edge", "the run was not cleaned up first, as the definition says"
 
 
 def _agent(run: RunRecord, definition: Definition) -> AgentState | None:
@@ -403,7 +526,7 @@ def _agent(run: RunRecord, definition: Definition) -> AgentState | None:
 def _crash_decision(moment: Moment) -> str | None:
     """What a person has just decided of a crashed attempt, if that is what came before."""
     previous = moment.previous
-    if previous.kind != "request.decided" or moment.before.leaving is not None:
+    if previous.kind not in ("request.decided", "request.expired") or moment.before.leaving is not None:
         return None
     decision: str = previous.data["decision"]
     return decision
@@ -432,6 +555,14 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = MappingProxyType(
         "request.decided": (_decided,),
         "request.expired": (_expired,),
         "request.voided": (_voided,),
+        "request.assigned": (_request_changed,),
+        "request.claimed": (_request_changed,),
+        "operator.extended": (_request_changed,),
+        "operator.moved": (_operator_moved,),
+        "operator.cancelled": (_operator_cancelled,),
+        "wait.started": (_wait_started,),
+        "wait.ended": (_wait_ended,),
+        "signal.received": (_signal_received,),
         "artifact.revised": (_revised,),
         "run.failed": (_failed,),
         "run.ended": (_run_ended,),

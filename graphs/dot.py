@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdpoint.graphs.picture import Edge, Node, Picture
+from holdpoint.graphs.picture import CANCEL, Edge, Node, Picture
 
 _START = "(start)"  # no state can be called that
 _TAKEN, _IDLE = "#d4006a", "#5f6368"
@@ -12,6 +12,8 @@ _LOOKS = {  # class → shape, fill, line
     "agent": ("box", "#e8f0fe", "#1a56b0"),
     "approval": ("octagon", "#fff4d6", "#a56a00"),
     "return": ("hexagon", "#fff4d6", "#a56a00"),
+    "form": ("note", "#fff4d6", "#a56a00"),
+    "wait": ("parallelogram", "#efe9fb", "#6a3fb5"),
     "success": ("ellipse", "#e3f5e6", "#1e7a34"),
     "failure": ("ellipse", "#fde8e8", "#b02a2a"),
 }
@@ -31,6 +33,8 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield '  node [style=filled, fontname="sans-serif", fontsize=12];'
     yield '  edge [fontname="sans-serif", fontsize=10];'
     yield f'  {_quoted(_START)} [shape=point, width=0.2, id="start", class="start"];'
+    if picture.edges_from(CANCEL):
+        yield f'  {_quoted(CANCEL)} [shape=plaintext, style="", label="cancelled", id="cancelled", class="start"];'
     for node in picture.nodes:
         yield f"  {_node(node)}"
     for number, edge in enumerate(picture.edges):

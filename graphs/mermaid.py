@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from holdpoint.graphs.picture import Edge, Node, Picture
+from holdpoint.graphs.picture import CANCEL, Edge, Node, Picture
 
-_SHAPES = {"agent": ("[", "]"), "human": ("{{", "}}"), "end": ("([", "])")}
+_SHAPES = {"agent": ("[", "]"), "human": ("{{", "}}"), "wait": ("[/", "/]"), "end": ("([", "])")}
 _STYLES = (
     "classDef agent fill:#e8f0fe,stroke:#1a56b0,color:#102a56",
     "classDef human fill:#fff4d6,stroke:#a56a00,color:#4a3000",
+    "classDef wait fill:#efe9fb,stroke:#6a3fb5,color:#2f1a57",
     "classDef success fill:#e3f5e6,stroke:#1e7a34,color:#0d3a18",
     "classDef failure fill:#fde8e8,stroke:#b02a2a,color:#561010",
     "classDef irreversible stroke-width:3px",
     "classDef visited stroke-width:2px",
     "classDef current stroke:#d4006a,stroke-width:4px",
 )
-_START = "start"
+_START, _CANCEL = "start", "cancelled"
+_BEGINNINGS = {None: _START, CANCEL: _CANCEL}
 _PLAIN = frozenset(" ,.:()-_/+=?!'")
 
 
@@ -39,6 +41,8 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield "---"
     yield "flowchart TD"
     yield f'  {_START}(("start"))'
+    if picture.edges_from(CANCEL):
+        yield f'  {_CANCEL}(("cancelled"))'
     for node in picture.nodes:
         yield f"  {_node(node)}"
     for edge in picture.edges:
@@ -73,7 +77,7 @@ def _classes(node: Node) -> Iterator[str]:
 def _edge(edge: Edge) -> str:
     label = "<br/>".join(_escaped(part) for part in (edge.label, edge.guard, edge.used) if part)
     arrow = "-.->" if edge.is_timed else "-->"
-    source = _id(edge.source) if edge.source else _START
+    source = _BEGINNINGS.get(edge.source) or _id(edge.source or "")
     return f"{source} {arrow}" + (f'|"{label}"|' if label else "") + f" {_id(edge.to)}"
 
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from holdpoint.engine.definition import AgentState, AnyState, Definition, EndState, HumanState, Target
+from holdpoint.engine.definition import AgentState, AnyState, Definition, EndState, HumanState, Target, WaitState
 from holdpoint.engine.model import Entry, RunRecord
 
-Kind: TypeAlias = Literal["agent", "human", "end"]
+Kind: TypeAlias = Literal["agent", "human", "wait", "end"]
 _Way: TypeAlias = tuple[str | None, str, str, bool]
+
+CANCEL = "(cancel)"
+"""Where the ways begin that a cancelled run takes; no state can be called that."""
 
 _SETTLED = frozenset({"request.decided", "request.expired"})
 _WORKED = frozenset({"agent.succeeded", "agent.failed"})
@@ -42,7 +45,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """A way from one state to another; `source` is None for the way to the first.
+    """A way from one state to another; `source` is None for the way to the first, `CANCEL` when it is cancelled.
 
     One that the clock takes is `is_timed`: either the timeout's own edge, or a second one beside that of the option
     which is the default. `after` is how long until then. `taken` counts how often the run went this way.
@@ -113,6 +116,9 @@ def picture(definition: Definition, run: RunRecord | None, history: Sequence[Ent
     )
 
 
+_KINDS: Mapping[type, Kind] = {AgentState: "agent", HumanState: "human", WaitState: "wait", EndState: "end"}
+
+
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
@@ -130,7 +136,7 @@ def _spelt(character: str) -> str:
 def _node(state: AnyState, run: RunRecord | None) -> Node:
     return Node(
         name=state.name,
-        kind="agent" if isinstance(state, AgentState) else "human" if isinstance(state, HumanState) else "end",
+        kind=_KINDS[type(state)],
         title=one_line(state.title),
         notes=tuple(one_line(note) for note in _notes(state)),
         is_irreversible=isinstance(state, AgentState) and state.is_irreversible,
@@ -150,27 +156,35 @@ def _notes(state: AnyState) -> Iterator[str]:
             yield "irreversible"
         if state.artifacts:
             yield f"makes {', '.join(state.artifacts)}"
+    elif isinstance(state, WaitState):
+        yield _awaited(state)
     elif state.show:
         yield f"shows {', '.join(state.show)}"
 
 
+def _awaited(state: WaitState) -> str:
+    if state.takes:
+        return f"for signal {' or '.join(state.takes)}"
+    return f"for {state.duration}" if state.duration is not None else "until a time"
+
+
 def _edges(definition: Definition, taken: Mapping[_Way, int]) -> Iterator[Edge]:
-    for target in definition.initial:
-        guard = _guard(target, len(definition.initial))
-        yield Edge(
-            source=None,
-            option="",
-            guard=guard,
-            to=target.to,
-            is_timed=False,
-            after="",
-            taken=taken.get((None, "", target.to, False), 0),
-        )
+    for source, targets in ((None, definition.initial), (CANCEL, definition.on_cancel)):
+        for target in targets:
+            yield Edge(
+                source=source,
+                option="",
+                guard=_guard(target, len(targets)),
+                to=target.to,
+                is_timed=False,
+                after="",
+                taken=taken.get((source, "", target.to, False), 0),
+            )
     for state in definition.states.values():
         options = [(option, option == "timeout") for option in state.on]
         if isinstance(state, HumanState) and state.timeout is not None and state.default is not None:
             options.append((state.default["decision"], True))
-        after = str(state.timeout or "") if isinstance(state, HumanState) else ""
+        after = str(state.timeout or "") if isinstance(state, HumanState | WaitState) else ""
         for option, is_timed in options:
             for target in state.on[option]:
                 yield Edge(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdpoint.graphs.picture import Edge, Node, Passage, Picture
+from holdpoint.graphs.picture import CANCEL, Edge, Node, Passage, Picture
 
 _CURRENT, _VISITED = "▶", "✓"
 
@@ -21,6 +21,9 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield ""
     yield "  start"
     yield from _ways(picture.edges_from(None))
+    if picture.edges_from(CANCEL):
+        yield "  cancelled"
+        yield from _ways(picture.edges_from(CANCEL))
     for node in picture.nodes:
         yield _state(node)
         yield from _ways(picture.edges_from(node.name))

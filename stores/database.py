@@ -102,14 +102,13 @@ class Database:
                 code="newer_schema",
                 details={"path": self.path, "schema": version, "known": SCHEMA_VERSION},
             )
+        _use_wal(connection)
         if version < SCHEMA_VERSION:
             self._upgrade(connection)
 
     def _upgrade(self, connection: sqlite3.Connection) -> None:
         from playhouse.migrations import Runner  # heavy, and needed once in a database's life
 
-        # The file keeps this mode, and what is not ours or cannot be written is left as it is.
-        _begin(connection, "PRAGMA journal_mode = wal")
         # The runner takes no lock of its own; whoever waits here finds the work done.
         with self.peewee.atomic("IMMEDIATE"):
             if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
@@ -154,7 +153,12 @@ class _Transaction(_Reading):
         self._connection = super().__enter__()
         self._depth: int = getattr(self._database.local, "depth", 0)
         try:
-            _begin(self._connection, "SAVEPOINT part" if self._depth else self._begin)
+            if not self._depth:
+                _when_free(self._connection, self._begin)
+            elif self._connection.in_transaction:
+                self._connection.execute("SAVEPOINT part")
+            else:  # a savepoint would begin a transaction of its own, and be kept though the whole is not
+                raise StoreError(f"database {self._database.path}: the transaction was rolled back", code="undone")
         except BaseException as error:
             super().__exit__(type(error), error, None)
             raise
@@ -168,6 +172,8 @@ class _Transaction(_Reading):
                 error = self._commit()
             else:
                 self._roll_back()
+        except _DRIVER_ERRORS as failure:
+            error = failure
         finally:
             super().__exit__(None, None, None)
         if isinstance(error, _DRIVER_ERRORS):
@@ -192,17 +198,29 @@ class _Transaction(_Reading):
             self._connection.execute("ROLLBACK")
 
 
-def _begin(connection: sqlite3.Connection, statement: str) -> None:
+def _when_free(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that takes a lock."""
     for attempt in range(_ATTEMPTS):
         try:
             connection.execute(statement)
         except sqlite3.OperationalError as error:
             # SQLite's queue of writers is not fair: after the busy timeout try again, at different moments.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _ATTEMPTS - 1:
+            if _number(error) != sqlite3.SQLITE_BUSY or attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(random.uniform(0.0, 0.05))
         else:
             return
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Have the file in WAL mode, which it keeps: new ones and some copies are not. A read-only one stays as it is."""
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] in ("wal", "memory"):
+        return
+    try:
+        _when_free(connection, "PRAGMA journal_mode = wal")
+    except sqlite3.OperationalError as error:
+        if _number(error) != sqlite3.SQLITE_READONLY:
+            raise
 
 
 class _Connections(peewee.SqliteDatabase):  # type: ignore[misc, unused-ignore]
@@ -237,7 +255,7 @@ class _Connections(peewee.SqliteDatabase):  # type: ignore[misc, unused-ignore]
             return super()._connect()  # type: ignore[misc]
         except sqlite3.OperationalError as error:
             # Even to read, SQLite makes files beside the database. Where it cannot, nobody can who would write either.
-            cannot = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            cannot = _number(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
             if not cannot or not _size(self.database) or _size(f"{self.database}-wal"):
                 raise
             return self._open_sealed()
@@ -289,9 +307,14 @@ def _size(path: str) -> int | None:
         return None
 
 
+def _number(error: BaseException | None) -> int:
+    """SQLite's primary result code; 0 where the driver found the error itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _code(error: BaseException) -> str:
     cause = error if isinstance(error, sqlite3.Error) else error.__cause__ or error.__context__
-    number = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    number = _number(cause)
     if isinstance(cause, UnicodeDecodeError | sqlite3.OperationalError) and number in (0, sqlite3.SQLITE_ERROR):
         return "corrupt"  # a text that is none, a table that is gone: every statement of ours is right
     return _CODES.get(number, "store")

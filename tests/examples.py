@@ -100,4 +100,4 @@ def opened(name: str, folder: Path, **more: Any) -> Iterator[Example]:
     example = Example(name, folder, **more)
     with example.engine:
         yield example
-        assert example.engine.verify() == ()
+        assert [str(flaw) for flaw in example.engine.verify()] == []
