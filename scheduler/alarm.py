@@ -29,7 +29,7 @@ class Alarm:
         self._sweep = sweep
         self._scheduler = _Capped(sweep.total_seconds())
         self._scheduler.add_job(self._ring, IntervalTrigger(seconds=sweep.total_seconds()), id=_SWEEP)
-        self._arm(_SOONEST)
+        self.arm(_SOONEST)
 
     def start(self) -> None:
         """Begin; the first call comes at once."""
@@ -40,12 +40,12 @@ class Alarm:
         self._scheduler.shutdown(wait=True)
 
     def _ring(self) -> None:
-        due_at = self._wake()
-        if due_at is not None:
-            self._arm(due_at)
+        self.arm(self._wake())
 
-    def _arm(self, due_at: datetime) -> None:
-        self._scheduler.add_job(self._ring, DateTrigger(due_at), id=_DUE, replace_existing=True)
+    def arm(self, due_at: datetime | None) -> None:
+        """Ring at this time next, besides the sweeps; None leaves that to them."""
+        if due_at is not None:
+            self._scheduler.add_job(self._ring, DateTrigger(due_at), id=_DUE, replace_existing=True)
 
 
 class _Capped(BackgroundScheduler):  # type: ignore[misc, unused-ignore]

@@ -66,12 +66,12 @@ class Server:
             apply_deadlines(self._loop, self._tally)
             for run_id, kind, take in work(self._loop):
                 self._submit(run_id, kind, take)
-            self._report()
-            return self._loop.store.next_due()
-        except StoreError:
-            # The database may be back at the next sweep; until then the health file grows old.
+            due_at = self._loop.store.next_due()
+        except Exception:  # the database may be back at the next sweep; until then the health file grows old
             self._tally.note_error("(all)")
             return None
+        self._report()
+        return due_at
 
     def _submit(self, run_id: str, kind: str, take: Take) -> None:
         with self._guard:
@@ -83,6 +83,7 @@ class Server:
     def _work(self, run_id: str, kind: str, take: Take) -> None:
         try:
             do(self._loop, self._tally, run_id, kind, take)
+            self._alarm.arm(self._loop.store.next_due())  # the run may have come to a deadline of its own
         except StoreError:
             self._tally.note_error(run_id)
         finally:
@@ -94,5 +95,8 @@ class Server:
             return
         text = json.dumps({"pid": os.getpid(), "at": format_time(self._loop.now()), "counts": self.counts})
         draft = self._health.with_name(f"{self._health.name}.{os.getpid()}")
-        draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(self._health)
+        try:
+            draft.write_text(text + "\n", encoding="utf-8")
+            draft.replace(self._health)
+        except OSError as error:
+            _log.warning("health file %s cannot be written: %s", self._health, error.strerror)

@@ -128,10 +128,7 @@ class SqliteStore:
     def run(self, run_id: str) -> RunRecord:
         """Read a run with its open requests, in one statement."""
         with self._database.reading() as connection:
-            rows = connection.execute(_READ_RUN, (run_id,)).fetchall()
-        if not rows:
-            raise _no_run(run_id)
-        return _run(rows)
+            return _run(_rows_of_run(connection, run_id))
 
     def values(self, run_id: str) -> SqliteValues:
         """What the run's record refers to, read when it is asked for."""
@@ -397,9 +394,7 @@ class SqliteStore:
     def dossier(self, run_id: str) -> Dossier:
         """Everything of a run, within one reading transaction."""
         with self._database.snapshot() as connection:
-            rows = connection.execute(_READ_RUN, (run_id,)).fetchall()
-            if not rows:
-                raise _no_run(run_id)
+            rows = _rows_of_run(connection, run_id)
             number, status, definition = connection.execute(
                 "SELECT id, status, definition FROM runs WHERE run_id = ?", (run_id,)
             ).fetchone()
@@ -751,6 +746,15 @@ def _due(micros: int) -> datetime | None:
 
 def _damaged(what: str) -> StoreError:
     return StoreError(f"{what}; see flow verify", code="damaged")
+
+
+def _rows_of_run(connection: Connection, run_id: str) -> list[tuple[Any, ...]]:
+    rows = connection.execute(_READ_RUN, (run_id,)).fetchall()
+    if rows:
+        return rows
+    if connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() is not None:
+        raise _damaged(f"run {run_id} names a definition that is not there")
+    raise _no_run(run_id)
 
 
 def _no_run(run_id: str) -> NotFound:

@@ -379,7 +379,7 @@ _RUN = "(SELECT id FROM runs WHERE run_id = :run)"
         ),
         pytest.param(
             "ready",
-            "INSERT INTO requests VALUES ('req_x', {run}, 'review', 'return', 'void', 2, 1, 2, 0)",
+            "INSERT INTO requests VALUES ('req_x', {run}, 'review', 'return', 'void', 2, 1, 2, 0, NULL)",
             "request_row",
             id="request out of nothing",
         ),
