@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -53,11 +54,11 @@ class Bench:
         self.clock.set(self.clock() + timedelta(**duration))
         return self.clock()
 
-    def first(self, definition: Definition = DEFINITION, text: str = "a text") -> Step:
+    def first(self, definition: Definition = DEFINITION, *, is_worker: bool = True) -> Step:
         """The first step of a new run; it is not committed."""
         run_id = f"run_{next(self._numbers):016}"
-        command = Start(run_id=run_id, input={"text": text}, initiator="ann")
-        return start(definition, command, self._facts(run_id))
+        command = Start(run_id=run_id, input={"text": "a text"}, initiator="ann")
+        return start(definition, command, self._facts(run_id, is_worker=is_worker))
 
     def start(self, definition: Definition = DEFINITION, **more: Any) -> RunRecord:
         """Commit the first step of a new run."""
@@ -66,7 +67,9 @@ class Bench:
         return step.after
 
     def step(self, run: RunRecord, command: Command, definition: Definition = DEFINITION) -> Step:
-        """What a command makes of a run, not committed."""
+        """What a command makes of a run, not committed. A decision is on whatever request is open."""
+        if isinstance(command, Decide):
+            command = replace(command, request_id=next(iter(run.requests)))
         step = decide(definition, run, command, self._facts(run.id))
         assert step is not None
         return step
@@ -81,19 +84,12 @@ class Bench:
         """A run whose agent is at work, under a lease."""
         return self.apply(self.start(), decision("accept"))
 
-    def napping(self) -> RunRecord:
-        """A run that waits for a signal."""
-        return self.apply(self.at_work(), finish(self.at_work_token))
-
-    at_work_token = 0
-
     def lease(self, step: Step, owner: str = "somebody") -> Lease | None:
         """The lease for the attempt that a step begins."""
         if step.work is None or step.after.attempt is None:
             return None
-        self.at_work_token = step.after.attempt.token
         expires_at = self.clock() + timedelta(seconds=30)
-        return Lease(run_id=step.after.id, token=self.at_work_token, owner=owner, expires_at=expires_at)
+        return Lease(run_id=step.after.id, token=step.after.attempt.token, owner=owner, expires_at=expires_at)
 
     def key(self, run: RunRecord, name: str = "k", request_id: str | None = None) -> Key:
         """A key for a command on a run."""
@@ -107,12 +103,8 @@ class Bench:
             found += [str(flaw) for flaw in verify(self.store.dossier(run_id))]
         return found
 
-    def _facts(self, run_id: str) -> Facts:
-        return Facts(now=self.clock(), values=self.store.values(run_id), worker=True)
-
-
-class Request(str):
-    """Stands for the one open request of a run."""
+    def _facts(self, run_id: str, *, is_worker: bool = True) -> Facts:
+        return Facts(now=self.clock(), values=self.store.values(run_id), worker=is_worker)
 
 
 def decision(option: str, by: str = "ann", **more: Any) -> Decide:
@@ -120,9 +112,10 @@ def decision(option: str, by: str = "ann", **more: Any) -> Decide:
     return Decide(request_id="", option=option, by=by, **more)
 
 
-def finish(token: int, output: Any = None) -> Finish:
-    """A success of an attempt."""
-    return Finish(token=token, outcome=Success(output=output))
+def finish(run: RunRecord, output: Any = None) -> Finish:
+    """A success of the attempt under way."""
+    assert run.attempt is not None
+    return Finish(token=run.attempt.token, outcome=Success(output=output))
 
 
 def plain(dossier: Dossier) -> dict[str, Any]:
