@@ -84,6 +84,8 @@ def check_chain(replay: Replay) -> Iterator[Problem]:
         )
         if sealed.hash != entry.hash:
             yield "hash", f"{_name(entry)} is not what its hash was taken of"
+        elif sealed.text != entry.text:
+            yield "hash", f"{_name(entry)} is not stored as canonical JSON"
     for one, two in pairwise(replay.entries):
         if two.at < one.at:
             yield "time", f"{_name(two)} is earlier than the entry before it"

@@ -340,50 +340,57 @@ class SqliteStore:
         return [_inbox_row(row) for row in self._rows(query)]
 
     def dossier(self, run_id: str) -> Dossier:
-        """Everything of a run, within one reading transaction."""
+        """Everything of a run, within one transaction. Raises `StoreError` for rows that cannot be read."""
         with self._database.writing() as connection:
-            rows = connection.execute(_READ_RUN, (run_id,)).fetchall()
-            if not rows:
-                raise _no_run(run_id)
-            number, status, definition = connection.execute(
-                "SELECT id, status, definition FROM runs WHERE run_id = ?", (run_id,)
-            ).fetchone()
-            requests = connection.execute(_READ_REQUESTS_OF_RUN, (run_id,)).fetchall()
-            document, version, workflow = connection.execute(
-                "SELECT document, version, workflow FROM definitions WHERE id = ?", (definition,)
-            ).fetchone()
-            leases = connection.execute(
-                "SELECT r.run_id, l.token, l.owner, l.expires_at FROM leases l JOIN runs r ON r.id = l.run "
-                "WHERE l.run = ?",
-                (number,),
-            ).fetchall()
-            return Dossier(
-                run_id=run_id,
-                status=status,
-                record=_run(rows),
-                entries=self.history(run_id),
-                requests=[_request_row(row) for row in requests],
-                request_dues={row[0]: (_due(row[7]), _PRIORITIES.get(row[8], "")) for row in requests},
-                revisions={
-                    (row[0], row[1]): row[2]
-                    for row in connection.execute("SELECT name, revision, seq FROM revisions WHERE run = ?", (number,))
-                },
-                contents={
-                    row[0].hex(): row[1]
-                    for row in connection.execute("SELECT sha256, body FROM contents WHERE run = ?", (number,))
-                },
-                deadlines=[
-                    Deadline(request=row[1], due_at=to_time(row[0]), action=row[2])
-                    for row in connection.execute(
-                        "SELECT due_at, request_id, action FROM deadlines WHERE run = ?", (number,)
-                    )
-                ],
-                lease=_lease(leases[0]) if leases else None,
-                definition_text=document,
-                definition_version=version.hex(),
-                definition_workflow=workflow,
-                keys=[_key_from(row) for row in connection.execute(_READ_KEYS_OF_RUN, (run_id,))],
-            )
+            try:
+                return self._dossier(connection, run_id)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                why = f"{type(error).__name__}: {error}"
+                raise StoreError(f"run {run_id}: its rows cannot be read: {why}", code="corrupt") from error
+
+    def _dossier(self, connection: Connection, run_id: str) -> Dossier:
+        row = connection.execute("SELECT id, status, definition FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            raise _no_run(run_id)
+        number, status, definition = row
+        rows = connection.execute(_READ_RUN, (run_id,)).fetchall()
+        if not rows:
+            raise StoreError(f"run {run_id}: its definition is missing", code="corrupt")
+        requests = connection.execute(_READ_REQUESTS_OF_RUN, (run_id,)).fetchall()
+        document, version, workflow = connection.execute(
+            "SELECT document, version, workflow FROM definitions WHERE id = ?", (definition,)
+        ).fetchone()
+        leases = connection.execute(
+            "SELECT r.run_id, l.token, l.owner, l.expires_at FROM leases l JOIN runs r ON r.id = l.run WHERE l.run = ?",
+            (number,),
+        ).fetchall()
+        return Dossier(
+            run_id=run_id,
+            status=status,
+            record=_run(rows),
+            entries=self.history(run_id),
+            requests=[_request_row(row) for row in requests],
+            request_dues={row[0]: (_due(row[7]), _PRIORITIES.get(row[8], "")) for row in requests},
+            revisions={
+                (row[0], row[1]): row[2]
+                for row in connection.execute("SELECT name, revision, seq FROM revisions WHERE run = ?", (number,))
+            },
+            contents={
+                row[0].hex(): row[1]
+                for row in connection.execute("SELECT sha256, body FROM contents WHERE run = ?", (number,))
+            },
+            deadlines=[
+                Deadline(request=row[1], due_at=to_time(row[0]), action=row[2])
+                for row in connection.execute(
+                    "SELECT due_at, request_id, action FROM deadlines WHERE run = ?", (number,)
+                )
+            ],
+            lease=_lease(leases[0]) if leases else None,
+            definition_text=document,
+            definition_version=version.hex(),
+            definition_workflow=workflow,
+            keys=[_key_from(row) for row in connection.execute(_READ_KEYS_OF_RUN, (run_id,))],
+        )
 
     def faults(self) -> Sequence[str]:
         """SQLite's own checks."""
