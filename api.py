@@ -392,7 +392,13 @@ class Engine:
         chosen = [self._run_id(run_id) for run_id in run_ids]
         found = [] if chosen else [Flaw(run=None, code="database", message=text) for text in self._store.faults()]
         for run_id in chosen or self._store.run_ids():
-            found += verify(self._store.dossier(run_id))
+            try:
+                found += verify(self._store.dossier(run_id))
+            except StoreError as error:
+                if error.code != "corrupt":
+                    raise
+                # One run that cannot be read must not hide what is wrong with the others.
+                found.append(Flaw(run=run_id, code="unreadable", message=error.message))
         return tuple(found)
 
     def retry(self, run_id: str, *, by: str | None = None, reason: str | None = None, advance: bool = True) -> Run:

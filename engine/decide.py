@@ -499,15 +499,22 @@ def _finish(draft: Draft, command: Finish) -> bool:
 
 
 def _note_late(draft: Draft, command: Finish) -> None:
-    outcome = command.outcome
+    outcome, state = command.outcome, draft.entry(command.token).data["state"]
     if isinstance(outcome, Failure):
-        draft.emit("agent.late", actor_kind="agent", token=command.token, code=outcome.code, message=outcome.message)
+        draft.emit(
+            "agent.late",
+            actor=state,
+            actor_kind="agent",
+            token=command.token,
+            code=outcome.code,
+            message=outcome.message,
+        )
         return
     try:
         output: str | None = draft.keep(outcome.output, "late output")
     except Invalid:  # an output that could never have been taken is not worth an error now
         output = None
-    draft.emit("agent.late", actor_kind="agent", token=command.token, output=output)
+    draft.emit("agent.late", actor=state, actor_kind="agent", token=command.token, output=output)
 
 
 def _crash(draft: Draft, command: Crash) -> bool:

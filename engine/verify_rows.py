@@ -94,6 +94,8 @@ def check_chain(replay: Replay) -> Iterator[Problem]:
         )
         if sealed.hash != entry.hash:
             yield "hash", f"{_name(entry)} is not what its hash was taken of"
+        elif sealed.text != entry.text:
+            yield "hash", f"{_name(entry)} is not stored as canonical JSON"
     for one, two in pairwise(replay.entries):
         if two.at < one.at:
             yield "time", f"{_name(two)} is earlier than the entry before it"
@@ -108,7 +110,7 @@ def check_kinds(replay: Replay) -> Iterator[Problem]:
         elif entry.actor_kind not in actors:
             yield "actor", f"{_name(entry)} is of kind {entry.actor_kind!r}, not {' or '.join(sorted(actors))}"
         elif (entry.actor_kind in _NAMELESS and entry.actor is not None) or (
-            entry.actor_kind in ("human", "agent") and not entry.actor and entry.kind != "agent.late"
+            entry.actor_kind in ("human", "agent") and not entry.actor
         ):
             yield "actor", f"{_name(entry)} is of {entry.actor_kind} {entry.actor!r}"
 

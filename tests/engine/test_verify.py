@@ -322,6 +322,12 @@ _RUN = "(SELECT id FROM runs WHERE run_id = :run)"
             id="data edited",
         ),
         pytest.param(
+            "edited",
+            "UPDATE history SET data = replace(data, ',', ', ') WHERE run = {run}",
+            "hash",
+            id="spaces in data",
+        ),
+        pytest.param(
             "edited", "UPDATE history SET hash = zeroblob(32) WHERE run = {run} AND seq = 4", "hash", id="hash"
         ),
         pytest.param(
