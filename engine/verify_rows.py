@@ -10,7 +10,7 @@ from types import MappingProxyType
 from holdpoint.engine.canonical import Json, canonical, digest, parse_json
 from holdpoint.engine.decide import form_of
 from holdpoint.engine.history import seal
-from holdpoint.engine.model import CHANGING, NO_HASH, SETTLING, Entry, RunRecord
+from holdpoint.engine.model import CHANGING, NO_HASH, SETTLING, Deadline, Entry, RunRecord
 from holdpoint.engine.ports import Key
 from holdpoint.engine.verify_replay import Problem, Replay
 
@@ -204,11 +204,16 @@ def check_deadlines(replay: Replay) -> Iterator[Problem]:
     """I15: what will fall due is what the open requests say."""
     if replay.final is None:
         return
-    expected = {deadline.request: (deadline.due_at, deadline.action) for deadline in replay.final.deadlines}
-    stored = {deadline.request: (deadline.due_at, deadline.action) for deadline in replay.dossier.deadlines}
-    yield from _compared("deadline_row", "deadline of request", expected, stored)
+    expected = {_subject(deadline): deadline for deadline in replay.final.deadlines}
+    stored = {_subject(deadline): deadline for deadline in replay.dossier.deadlines}
+    yield from _compared("deadline_row", "deadline of", expected, stored)
     if len(stored) != len(replay.dossier.deadlines):
-        yield "deadline_row", "a request has several deadlines"
+        yield "deadline_row", "something has several deadlines"
+
+
+def _subject(deadline: Deadline) -> str:
+    """What a deadline is of: a request, or the wait or the retry that the run is in."""
+    return f"request {deadline.request}" if deadline.request else f"the {deadline.action}"
 
 
 def check_lease(replay: Replay) -> Iterator[Problem]:

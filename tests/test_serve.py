@@ -35,7 +35,8 @@ workflow: held
 states:
   work:
     type: agent
-    command: [python, -c, "open('begun', 'w').write('x'); open('may_end').readline(); print(1)"]
+    command: [python, -c, "import os; open('begun', 'w').write('x'); os.read(os.open('may_end', 0), 1); print(1)"]
+    timeout: 1m
     next: end
   end: {type: end}
 """

@@ -417,7 +417,7 @@ def test_a_timeout_fires_without_any_tick_for_whoever_comes_too_late(world: Worl
     (request,) = run.requests
     world.clock.set(request.due_at or pytest.fail("no deadline"))
 
-    assert world.engine.get_request(request.id).decision["decision"] == "reject"
+    assert (world.engine.get_request(request.id).decision or {})["decision"] == "reject"
     with pytest.raises(holdpoint.Conflict):
         world.decide(run, "approve")
 
@@ -519,7 +519,7 @@ def test_a_request_is_settled_once_and_says_by_whom_when_and_how(world: World) -
 
     assert again.replayed is True
     assert "'approve' by ann" in caught.value.message
-    decision = world.engine.get_request(request.id).decision
+    decision = world.engine.get_request(request.id).decision or {}
     assert {name: decision[name] for name in ("decision", "by", "by_kind", "comment", "at")} == {
         "decision": "approve",
         "by": "ann",
@@ -652,3 +652,43 @@ def _cost(folder: Path, gates: int) -> tuple[dict[str, int], int]:
         rows = {name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}  # noqa: S608
         (used,) = database.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
     return rows, used
+
+
+def test_many_gates_in_a_row_cost_the_same_each(tmp_path: Path) -> None:
+    (rows, used), (more_rows, more_used) = _cost(tmp_path / "few", 25), _cost(tmp_path / "many", 100)
+
+    growth = {name: (more_rows[name] - count) / 75 for name, count in rows.items()}
+    assert {name: per_gate for name, per_gate in growth.items() if per_gate} == {"history": 4, "requests": 1}
+    assert (more_used - used) / 75 <= 1024
+    assert more_used <= 200 * 1024
+
+
+def test_a_gate_that_was_passed_often_is_passed_with_no_more_work(tmp_path: Path) -> None:
+    """Work that grows with what lies behind would show here, whatever the machine's speed."""
+    with World(tmp_path) as world:
+        run = world.start({"ask": gate(on={"approve": "ask", "reject": "refused"})})
+        world.decide(run, "approve")
+        first = _calls(lambda: world.decide(run, "approve"))
+        for _ in range(200):
+            world.decide(run, "approve")
+        last = _calls(lambda: world.decide(run, "approve"))
+
+        assert world.engine.get_run(run.id).visits == {"ask": 204}
+        assert last <= first * 1.1
+
+
+def _calls(act: Callable[[], object]) -> int:
+    """How many calls of functions, of Python or of C, an act takes."""
+    count = 0
+
+    def note(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+    return count

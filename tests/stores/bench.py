@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-import holdpoint
+from holdpoint.api import loads
 from holdpoint.engine.agents import Success
 from holdpoint.engine.decide import decide, start
 from holdpoint.engine.definition import Definition
@@ -20,7 +20,7 @@ from holdpoint.testing import Clock
 from tests.building import gate, review, value, worker, workflow
 
 # Every kind of rest and every kind of deadline: a return, an agent with a retry, a wait, an approval.
-DEFINITION = holdpoint.loads(
+DEFINITION = loads(
     workflow(
         {
             "draft": value("{{ input.text }}", "review", artifact="report"),
@@ -38,7 +38,7 @@ DEFINITION = holdpoint.loads(
 
 def gate_only(name: str, **keys: Any) -> Definition:
     """A workflow that opens one approval."""
-    return holdpoint.loads(workflow({"ask": gate(**keys)}).replace('"flow"', f'"{name}"'))
+    return loads(workflow({"ask": gate(**keys)}).replace('"flow"', f'"{name}"'))
 
 
 class Bench:
