@@ -70,6 +70,7 @@ class _Desk:
         self._store = loop.store
         self._run_id = run_id
         self._request_id = request_id
+        self._is_for_run = request_id is None
         self._wish = wish
         self._at = at
         self._key = key
@@ -84,6 +85,7 @@ class _Desk:
             # Looked at before the check for a repetition: had another process settled the request since, the
             # compare-and-set would send us back here, so that no look is older than what it is acted on.
             standing = self._loop.read(self._run_id)
+            self._settle_on_one(standing.run)
             if self._is_repetition():
                 return Settled(run_id=self._run_id, step=None)
             if self._loop.apply_due(standing):
@@ -102,12 +104,17 @@ class _Desk:
             return Settled(run_id=self._run_id, step=step)
         raise Conflict(f"request {self._request_id} could not be settled; try again", code="busy")
 
+    def _settle_on_one(self, run: RunRecord) -> None:
+        """A run stands for the request that is open when it is first looked at, and never for one that follows."""
+        if self._request_id is None and len(run.requests) == 1 and self._at in (None, run.state):
+            self._request_id = self.request_id = next(iter(run.requests))
+
     def _is_repetition(self) -> bool:
         if self._key is not None:
             known = (
-                self._store.key(_scope(self._request_id), self._key)
-                if self._request_id is not None
-                else self._store.key_of_run(self._run_id, self._key)
+                self._store.key_of_run(self._run_id, self._key)
+                if self._is_for_run
+                else self._store.key(_scope(self._request_id), self._key)
             )
             if known is not None:
                 if known.body == _body(self._wish):

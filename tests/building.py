@@ -1,4 +1,4 @@
-"""What the tests of the public engine share: workflows from a few words, and an engine under a clock that stands still."""
+"""What tests of the public engine share: workflows from a few words, and an engine under a clock that stands still."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def value(result: Any, next: str = "accepted", /, **keys: Any) -> dict[str, Any]
     return {"type": "agent", "value": result, "next": next, **keys}
 
 
-def worker(next: str = "accepted", **keys: Any) -> dict[str, Any]:
+def worker(next: str = "accepted", /, **keys: Any) -> dict[str, Any]:
     """A Python agent that calls what the world's `agent` is at that time."""
     return {"type": "agent", "python": "agents:work", "next": next, **keys}
 
 
-def program(source: str, next: str = "accepted", **keys: Any) -> dict[str, Any]:
+def program(source: str, next: str = "accepted", /, **keys: Any) -> dict[str, Any]:
     """A command that runs a Python program."""
     return {"type": "agent", "command": ["python", "-c", source], "next": next, **keys}
 

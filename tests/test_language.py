@@ -201,7 +201,7 @@ VALID = [
     pytest.param(AGENT, "next: review", "on: {done: review, error: yes}", id="error-edge"),
     pytest.param(AGENT, "next: review", "next: review\n    on: {error: yes}", id="next-and-error-edge"),
     pytest.param(AGENT, "artifact: report", "artifact: {report: '{{ output.n }}'}", id="artifact-parts"),
-    pytest.param(AGENT, "value: {n: 1}", "python: a:b\n    timeout: 90s\n    effect: none", id="effect-none"),
+    pytest.param(AGENT, "value: {n: 1}", "command: [a]\n    timeout: 90s\n    effect: none", id="effect-none"),
     pytest.param(
         AGENT, "value: {n: 1}", "python: a:b\n    effect: irreversible\n    unattended: allowed", id="unattended"
     ),
@@ -211,7 +211,7 @@ VALID = [
     ),
     pytest.param(AGENT, "revise: work}", "revise: work, reject: yes}", id="a-return-with-reject"),
     pytest.param(AGENT, "timeout: never", "timeout: never\n    max_returns: 1", id="max-returns"),
-    pytest.param(AGENT, "[report]", "[report]\n    message: '{{ artifacts.report }} {{ input.n }}'", id="artifact-read"),
+    pytest.param(AGENT, "[report]", "[report]\n    message: '{{ artifacts.report }} {{ input.n }}'", id="message"),
     pytest.param(AGENT, "value: {n: 1}", "value: '{{ error.message if error else previous.state }}'", id="names"),
 ]
 
@@ -225,6 +225,16 @@ def test_a_workflow_is_clean(tmp_path: Path, text: str, old: str, new: str) -> N
     assert api.loads(text).workflow
 
 
+RESERVED = (
+    *("input", "output", "run", "artifacts", "visits", "previous", "error", "now"),
+    *("env", "item", "index", "true", "false", "none", "and", "or"),
+    *("not", "in", "is", "if", "else", "for", "self"),
+)
+NO_DURATIONS = (
+    *("0s", "0d", "-1d", "1.5h", "2m3", "2months", "P1M", "P1Y"),
+    *("PT0S", "1y", "soon", "2", "12:30:00", "1d1d", "1h1d", "PT"),
+    *("PT1.5S", ".5h", "1e3s", "2D", "null", "''", "1h30"),
+)
 INVALID = [
     # names
     pytest.param(GATE, "workflow: flow", "workflow: ¦Flow", id="capital-in-workflow"),
@@ -240,10 +250,7 @@ INVALID = [
     ),
     *(
         pytest.param(GATE, "  yes: {type: end}", f"  ¦{word}: {{type: end}}\n  yes: {{type: end}}", id=f"state-{word}")
-        for word in (
-            "input output run artifacts visits previous error now env item index true false none and or not in is if "
-            "else for self"
-        ).split()
+        for word in RESERVED
     ),
     pytest.param(GATE, "  yes: {type: end}", "  ¦yes-no: {type: end}\n  yes: {type: end}", id="hyphen-in-state"),
     pytest.param(GATE, "  yes: {type: end}", "  ¦1: {type: end}\n  yes: {type: end}", id="state-a-number"),
@@ -275,12 +282,7 @@ INVALID = [
     pytest.param(GATE, "approve: yes", "approve: [{to: yes, ¦if: 'true'}]", id="unknown-key-of-a-target"),
     pytest.param(GATE, "states:", "initial: ¦nope\nstates:", id="unknown-initial"),
     # time
-    *(
-        pytest.param(GATE, "timeout: 2d", f"timeout: ¦{text}", id=f"timeout-{text}")
-        for text in (
-            "0s 0d -1d 1.5h 2m3 2months P1M P1Y PT0S 1y soon 2 12:30:00 1d1d 1h1d PT PT1.5S .5h 1e3s 2D null '' 1h30"
-        ).split()
-    ),
+    *(pytest.param(GATE, "timeout: 2d", f"timeout: ¦{text}", id=f"timeout-{text}") for text in NO_DURATIONS),
     pytest.param(GATE, "    default: reject\n", "    ¦on_time: reject\n", id="misspelt-default"),
     pytest.param(GATE, "    default: reject\n", "", id="timeout-that-leads-nowhere"),
     pytest.param(GATE, "default: reject", "default: ¦rejekt", id="default-is-no-option"),

@@ -220,7 +220,7 @@ class Holdpoint(RuleBasedStateMachine):
     def decide(
         self, case: Case, request: Opened, target: str, option: str, by: str, comment: str | None, advance: bool
     ) -> None:
-        wish = {"option": option, "by": by, "comment": comment, "advance": advance}
+        wish: dict[str, Any] = {"option": option, "by": by, "comment": comment, "advance": advance}
         if request.decision is not None and request.decision[:4] == (option, by, comment, "human"):
             assert self.engine.decide(target, **wish).replayed
             return
@@ -387,4 +387,4 @@ class Holdpoint(RuleBasedStateMachine):
 
 
 TestHoldpoint = Holdpoint.TestCase
-TestHoldpoint.settings = settings(max_examples=40, stateful_step_count=25)
+TestHoldpoint.settings = settings(max_examples=50, stateful_step_count=30)

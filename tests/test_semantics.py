@@ -317,7 +317,7 @@ def test_a_python_agent_is_called_with_its_arguments_by_name(world: World) -> No
     assert run.results == {"work": {"doubled": 8, "note": "n4"}}
 
 
-AGENTS = '''
+AGENTS = """
 from __future__ import annotations
 import holdpoint
 from holdpoint import Context
@@ -327,7 +327,7 @@ async def later(amount): return amount + 2
 def keyed(amount, context: Context): return [context.key, context.state, context.visit, context.attempt, amount]
 def keyed_by_module(it: holdpoint.Context): return it.key
 def silent(): pass
-'''
+"""
 
 
 @pytest.mark.parametrize(
@@ -525,6 +525,14 @@ def test_a_command_that_takes_too_long_is_ended(world: World) -> None:
     run = world.start({"work": program("import threading; threading.Event().wait(60)", timeout="1s")})
 
     assert (run.status, run.state) == ("failed", "work")
+
+
+def test_a_timeout_that_cannot_be_kept_is_refused_and_not_ignored(world: World) -> None:
+    """A Python agent runs in this process, where nothing can stop it."""
+    with pytest.raises(DefinitionError) as caught:
+        world.start({"work": worker(timeout="1s")})
+
+    assert "not available in this version" in str(caught.value)
 
 
 def test_an_output_becomes_the_next_revision_of_its_artifact(world: World) -> None:
@@ -789,6 +797,8 @@ def test_the_timer_needs_no_comment(world: World) -> None:
         (["initiator"], "ann", False),
         (["initiator"], "initiator", False),
         (["{{ input.boss }}"], "zoe", True),
+        (["{{ 'ann' }}"], "ann", True),
+        (["{{ 'initiator' }}"], "bob", False),
         (["{{ input.boss }}"], "bob", False),
         ({"approve": ["role:legal"], "reject": ["initiator"]}, "dora", True),
         ({"approve": ["role:legal"], "reject": ["initiator"]}, "bob", False),
@@ -932,9 +942,7 @@ def test_a_pattern_of_a_form_is_bounded(world: World) -> None:
 
 
 def test_a_default_may_carry_answers(world: World) -> None:
-    run = world.start(
-        {"ask": gate(form=FORM, timeout="1d", default={"decision": "reject", "answers": {"sum": 0}})}
-    )
+    run = world.start({"ask": gate(form=FORM, timeout="1d", default={"decision": "reject", "answers": {"sum": 0}})})
 
     world.pass_time("1d")
 
@@ -1117,7 +1125,7 @@ def test_a_run_that_has_gone_on_is_replayed_as_it_is_now(world: World) -> None:
 def test_a_different_decision_is_a_conflict_that_names_the_winner(world: World, other: Any) -> None:
     run = world.start({"ask": gate(form=FORM)})
     request = run.requests[0].id
-    wish = {"option": "approve", "by": "dora", "comment": "ok", "answers": {"sum": 4}}
+    wish: dict[str, Any] = {"option": "approve", "by": "dora", "comment": "ok", "answers": {"sum": 4}}
     run = world.engine.decide(request, **wish)
 
     with world.refusal(run, Conflict, is_noted=True) as caught:
@@ -1486,7 +1494,8 @@ def test_a_refused_late_command_does_not_advance_the_run(world: World) -> None:
     assert world.engine.get_run(run.id).state == "refused"
 
 
-def test_a_late_decision_by_the_runs_id_does_not_settle_the_request_that_follows(world: World) -> None:
+@pytest.mark.parametrize("at", [None, "ask"])
+def test_a_late_decision_by_the_runs_id_never_settles_the_request_that_follows(world: World, at: str | None) -> None:
     states = {
         "ask": gate(on={"approve": "accepted", "reject": "more"}, timeout="1d", default="reject"),
         "more": gate(),
@@ -1495,9 +1504,10 @@ def test_a_late_decision_by_the_runs_id_does_not_settle_the_request_that_follows
     world.clock.set(DUE)
 
     with pytest.raises(Conflict):
-        world.decide(run, "approve", at="ask")
+        world.decide(run, "approve", at=at)
 
-    assert world.engine.get_run(run.id).state == "more"
+    after = world.engine.get_run(run.id)
+    assert (after.state, after.status, after.results["ask"]["by_kind"]) == ("more", "waiting", "timer")
 
 
 def test_a_malformed_late_decision_is_a_conflict_not_malformed(world: World) -> None:
@@ -1580,9 +1590,7 @@ TEXT = "one\ntwo\nthree\nfour\nfive\nsix\n"
 def twice_revised(world: World, latest: str) -> Any:
     """A run in review of the third revision: TEXT by the agent, *latest* by ann, the same again by the agent."""
     states = {
-        "draft": value(
-            "{{ artifacts.report if artifacts.report else input.text }}", "review", artifact="report"
-        ),
+        "draft": value("{{ artifacts.report if artifacts.report else input.text }}", "review", artifact="report"),
         "review": review(),
     }
     run = world.start(states, {"text": TEXT})
@@ -1637,6 +1645,14 @@ def test_revise_takes_a_clean_merge(world: World) -> None:
     run = world.decide(run, "revise", comment="so", artifact=TEXT.replace("six", "SIX"), base=1)
 
     assert run.artifacts["report"]["content"] == TEXT.replace("one", "ONE").replace("six", "SIX")
+
+
+def test_an_edit_that_was_merged_is_replayed_as_it_was_handed_in(world: World) -> None:
+    run = twice_revised(world, TEXT.replace("one", "ONE"))
+    wish: dict[str, Any] = {"by": "ann", "comment": "so", "artifact": TEXT.replace("six", "SIX"), "base": 1}
+    world.engine.decide(run.requests[0].id, "revise", **wish)
+
+    assert world.engine.decide(run.requests[0].id, "revise", **wish).replayed
 
 
 def test_an_edit_without_a_base_is_of_the_revision_that_the_request_opened_with(world: World) -> None:
