@@ -20,4 +20,6 @@ def command(call: Call, run: str, reason: str | None, is_advancing: bool | None)
     Without on_cancel, and the second time, it ends at once.
     """
     with call.engine() as engine:
-        return finish(call, engine.cancel(run, by=call.who, reason=reason, advance=call.advances(is_advancing)))
+        with call.quietly():
+            cancelled = engine.cancel(run, by=call.who, reason=reason, advance=call.advances(is_advancing))
+        return finish(call, cancelled)

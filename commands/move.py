@@ -21,4 +21,6 @@ def command(call: Call, run: str, state: str, reason: str | None, is_advancing: 
     Its open requests are void, and an agent at work is stopped.
     """
     with call.engine() as engine:
-        return finish(call, engine.move(run, state, by=call.who, reason=reason, advance=call.advances(is_advancing)))
+        with call.quietly():
+            moved = engine.move(run, state, by=call.who, reason=reason, advance=call.advances(is_advancing))
+        return finish(call, moved)

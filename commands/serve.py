@@ -49,7 +49,8 @@ def command(call: Call, is_without_web: bool, workers: int, sweep: str, health: 
             if not call.is_json:
                 say(f"serving {call.url} as process {os.getpid()}: {workers} workers, a sweep every {sweep}")
                 sys.stdout.flush()
-            server.run()
+            with call.quietly():
+                server.run()
         counts = server.counts
     if call.is_json:
         print_json(counts)

@@ -25,7 +25,9 @@ def command(call: Call, run: str, name: str, data: str | None, key: str | None, 
     """
     value = None if data is None else _value(data)
     with call.engine() as engine:
-        return finish(call, engine.signal(run, name, value, by=call.who, key=key, advance=call.advances(is_advancing)))
+        with call.quietly():
+            sent = engine.signal(run, name, value, by=call.who, key=key, advance=call.advances(is_advancing))
+        return finish(call, sent)
 
 
 def _value(data: str) -> Json:

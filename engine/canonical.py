@@ -46,6 +46,20 @@ def canonical(value: Json) -> str:
     return _encode(value)
 
 
+_scan: Callable[[str, int], tuple[Json, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 - not in the stubs
+
+
+def decoded(text: str) -> Json:
+    """The value of a canonical text that we wrote ourselves; see `parse_json` for any other. Raises `ValueError`."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    if end != len(text):
+        raise ValueError("a stored text is not JSON")
+    return value
+
+
 def digest(text: str) -> str:
     """The SHA-256 of a text's UTF-8 bytes, in hexadecimal."""
     return digest_bytes(text.encode())
@@ -64,7 +78,7 @@ def check_json(value: object, what: str, *, max_bytes: int | None = None) -> str
     """
     _check(value, what, 0, _Budget(max_bytes or MAX_PARTS))
     text = _encode(value)
-    if max_bytes is not None:
+    if max_bytes is not None and 4 * len(text) > max_bytes:
         size = len(text.encode())
         if size > max_bytes:
             raise Invalid(
@@ -136,10 +150,11 @@ class _Budget:
 def _check(value: object, path: str, depth: int, budget: _Budget) -> None:
     # Exact types: a subclass can say one thing here and another one when it is encoded.
     kind = type(value)
-    if value is None or kind is bool:
+    if kind is str:
+        if not value.isascii():  # type: ignore[attr-defined]
+            _check_text(value, path)  # type: ignore[arg-type]
+    elif value is None or kind is bool:
         return
-    if isinstance(value, str) and kind is str:
-        _check_text(value, path)
     elif isinstance(value, int) and kind is int:
         if not MIN_INTEGER <= value <= MAX_INTEGER:
             raise _invalid(path, "an integer of more than 64 bits")

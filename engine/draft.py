@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from holdpoint.engine.agents import Work
-from holdpoint.engine.canonical import Json, check_json, digest, parse_json
+from holdpoint.engine.canonical import Json, check_json, decoded, digest
 from holdpoint.engine.definition import AnyState, Definition
 from holdpoint.engine.evolve import begin, evolve
 from holdpoint.engine.expressions import Scope
@@ -101,7 +101,7 @@ class Draft:
             kind=kind,
             actor=actor,
             actor_kind=actor_kind,
-            data={name: value for name, value in (*more.items(), *data.items()) if value is not None},
+            data={name: value for name, value in ({**more, **data} if more else data).items() if value is not None},
             prev=run.head,
         )
         self._entries.append(entry)
@@ -118,7 +118,7 @@ class Draft:
     def content(self, sha256: str) -> Json:
         """A value of the run, also one that this step makes."""
         text = self._contents.get(sha256)
-        return self.facts.values.content(sha256) if text is None else parse_json(text, "a stored value")
+        return self.facts.values.content(sha256) if text is None else decoded(text)
 
     def entry(self, seq: int) -> Entry:
         """An entry of the run, also one that this step makes."""

@@ -53,7 +53,8 @@ def evolve(run: RunRecord, entry: Entry) -> RunRecord:
     """The run after *entry*, which must be the next of its history."""
     change = _CHANGES.get(entry.kind)
     changes = change(run, entry) if change is not None else {}
-    return run.changed({**changes, "seq": entry.seq, "head": entry.hash, "at": entry.at})
+    changes["seq"], changes["head"], changes["at"] = entry.seq, entry.hash, entry.at
+    return run.changed(changes)
 
 
 def _entered(run: RunRecord, entry: Entry) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import json.encoder
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -11,7 +11,7 @@ from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.model import ActorKind, Entry
 from holdpoint.engine.times import format_time
 
-_quote = json.JSONEncoder(ensure_ascii=False).encode
+_quote = json.encoder.encode_basestring
 
 
 def seal(
@@ -37,7 +37,7 @@ def seal(
         f'{{"actor":{who},"actor_kind":"{actor_kind}","at":"{time}","data":{written},'
         f'"kind":"{kind}","prev":"{prev}","run":"{run}","seq":{seq}}}'
     )
-    return Entry(
+    return Entry.of(
         run=run,
         seq=seq,
         at=at,

@@ -6,10 +6,11 @@ Sixteen characters of an alphabet without look-alikes are 80 bits: they never me
 from __future__ import annotations
 
 import secrets
+from base64 import b32encode
 from hashlib import sha256
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_LENGTH = 16
+_TABLE = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode())
 
 
 def new_run_id() -> str:
@@ -23,5 +24,4 @@ def request_id(run_id: str, seq: int) -> str:
 
 
 def _text(data: bytes) -> str:
-    number = int.from_bytes(data[:10], "big")
-    return "".join(_ALPHABET[number >> 5 * index & 31] for index in range(_LENGTH))
+    return b32encode(data[:10]).translate(_TABLE).decode()

@@ -41,6 +41,7 @@ class Heart:
         self._attempts: dict[tuple[str, int], threading.Event] = {}
         self._thread: threading.Thread | None = None
         self._is_idle = False
+        self._has_begun = False
         self._is_closed = False
 
     @contextmanager
@@ -49,6 +50,7 @@ class Heart:
         lost = threading.Event()
         with self._condition:
             self._attempts[run_id, token] = lost
+            self._has_begun = True
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._beat, name="holdpoint-heart", daemon=True)
                 self._thread.start()
@@ -75,8 +77,10 @@ class Heart:
                 # Asked before waiting too: a notice that comes before the wait begins wakes nobody.
                 if self._is_closed:
                     return
-                # Idle means waiting without an end: only then does a new attempt have to wake this thread.
-                self._is_idle = not self._attempts
+                # Idle means waiting without an end: only then does a new attempt have to wake this thread. It is not
+                # idle before a whole beat has passed without one, or short attempts would wake it each.
+                self._is_idle = not self._attempts and not self._has_begun
+                self._has_begun = False
                 self._condition.wait(None if self._is_idle else self._interval)
                 was_idle, self._is_idle = self._is_idle, False
                 if self._is_closed:

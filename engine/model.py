@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from holdpoint.engine.agents import Outcome, Work
 from holdpoint.engine.canonical import Json
@@ -49,7 +49,7 @@ ON_CANCEL = "on cancel"
 MOVED = "moved by operator"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One entry of a run's history. `text` is the canonical JSON of `data`.
 
@@ -66,6 +66,13 @@ class Entry:
     text: str
     prev: str
     hash: str
+
+    @classmethod
+    def of(cls, **fields: Any) -> Entry:
+        """An entry with all these fields: what `Entry(…)` makes, in half the time."""
+        entry = object.__new__(cls)
+        entry.__dict__.update(fields)
+        return entry
 
     def to_dict(self) -> dict[str, Json]:
         """The entry as `flow history --json` prints it; without `hash` it is what the hash is taken of."""

@@ -177,10 +177,9 @@ def _go(draft: Draft, option: str, targets: Targets) -> bool:
     if run.transitions >= MAX_TRANSITIONS:
         fail(draft, "too_many_transitions", f"the run has made {MAX_TRANSITIONS} transitions, more than any may")
         return False
-    scope = draft.scope()
 
     def holds(when: Expression) -> bool:
-        return when.holds(scope)
+        return when.holds(draft.scope())
 
     to = choose(build(draft.definition), run.state, option, holds)
     if to is None:

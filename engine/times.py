@@ -13,6 +13,8 @@ _EXAMPLE = "2026-11-25T15:26:00Z"
 
 def format_time(at: datetime) -> str:
     """`2026-11-25T15:26:00.123456Z` for an aware time; raises `ValueError` for a naive one."""
+    if at.tzinfo is UTC:
+        return at.isoformat(timespec="microseconds")[:-6] + "Z"
     if at.tzinfo is None:
         raise ValueError("a time without a zone has no UTC text")
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -65,7 +65,11 @@ class Database:
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection."""
-        connection: sqlite3.Connection = self.peewee.connection()  # type: ignore[no-untyped-call]
+        connection: sqlite3.Connection | None = getattr(self.local, "connection", None)
+        if connection is None:
+            connection = self.peewee.connection()  # type: ignore[no-untyped-call]
+            if not self._is_memory:
+                self.local.connection = connection
         return connection
 
     def refused(self, error: BaseException) -> StoreError:

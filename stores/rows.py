@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from holdpoint.engine.canonical import Json, canonical
+from holdpoint.engine.canonical import Json, canonical, decoded
 from holdpoint.engine.model import Attempt, Deadline, Leaving, Previous, RequestRecord, Revision, RunRecord, Signal
 
 NEVER = 2**62
@@ -54,12 +53,12 @@ def record_text(run: RunRecord) -> str:
         "output": run.output,
         "ended_at": to_micros(run.ended_at) if run.ended_at else None,
     }
-    return canonical({name: value for name, value in members.items() if value not in (None, 0, {}, [])})
+    return canonical({name: value for name, value in members.items() if value})
 
 
 def record_from(columns: Mapping[str, Any], text: str, requests: Mapping[str, RequestRecord]) -> RunRecord:
     """The record of a row: *columns* are the arguments of `RunRecord` that have a column."""
-    members = json.loads(text)
+    members = decoded(text)
     attempt, leaving, previous, alarm = (members.get(name) for name in ("attempt", "leaving", "previous", "alarm"))
     return RunRecord(
         **columns,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import peewee
 
-from holdpoint.engine.canonical import Json, canonical
+from holdpoint.engine.canonical import Json, canonical, decoded
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.errors import NotFound, StoreError
 from holdpoint.engine.evolve import request_changed, request_opened
@@ -141,7 +140,7 @@ class SqliteStore:
             row = connection.execute(_READ_CONTENT, (run_id, bytes.fromhex(sha256))).fetchone()
         if row is None:
             raise _damaged(f"content {sha256} of run {run_id} is missing")
-        return json.loads(row[0])
+        return decoded(row[0])
 
     @_reads
     def entry(self, run_id: str, seq: int) -> Entry:
@@ -251,7 +250,7 @@ class SqliteStore:
     def due(self, now: datetime, actions: Sequence[str], limit: int) -> Sequence[tuple[str, Deadline]]:
         """What is due."""
         with self._database.reading() as connection:
-            rows = connection.execute(_READ_DUE, (to_micros(now), json.dumps(list(actions)), limit)).fetchall()
+            rows = connection.execute(_READ_DUE, (to_micros(now), canonical(list(actions)), limit)).fetchall()
         return [(row[0], _deadline(row[1:])) for row in rows]
 
     @_reads
@@ -545,7 +544,7 @@ class SqliteValues:
         """One content."""
         if sha256 not in self._contents:
             text = self._texts.get(sha256)
-            self._contents[sha256] = self._store.content(self._run_id, sha256) if text is None else json.loads(text)
+            self._contents[sha256] = self._store.content(self._run_id, sha256) if text is None else decoded(text)
         return self._contents[sha256]
 
     def entry(self, seq: int) -> Entry:
@@ -631,9 +630,10 @@ def _follow(connection: Connection, run: int, step: Step) -> None:
     if deadlines != before:
         if before:
             connection.execute(_DROP_DEADLINES, (run,))
-        connection.executemany(
-            _ADD_DEADLINE, [(to_micros(item.due_at), run, item.request or "", item.action) for item in deadlines]
-        )
+        if deadlines:
+            connection.executemany(
+                _ADD_DEADLINE, [(to_micros(item.due_at), run, item.request or "", item.action) for item in deadlines]
+            )
 
 
 def _change_lease(connection: Connection, run: int, step: Step, lease: Lease | None, lapsed: Lease | None) -> None:
@@ -688,14 +688,14 @@ def _record(row: tuple[Any, ...], requests: Mapping[str, RequestRecord]) -> RunR
 
 def _entry(run_id: str, row: Sequence[Any], prev: str) -> Entry:
     seq, at, kind, actor, actor_kind, data, digest = row
-    return Entry(
+    return Entry.of(
         run=run_id,
         seq=seq,
         at=to_time(at),
         kind=kind,
         actor=actor,
         actor_kind=actor_kind or "engine",
-        data=json.loads(data),
+        data=decoded(data),
         text=data,
         prev=prev,
         hash=digest.hex(),
@@ -705,7 +705,7 @@ def _entry(run_id: str, row: Sequence[Any], prev: str) -> Entry:
 def _request(run_id: str, row: Sequence[Any]) -> RequestRecord:
     """The request of a row that has its state, its changes, and its entry."""
     request = request_opened(_entry(run_id, row[2:], ""), row[0])
-    return request if row[1] is None else request_changed(request, json.loads(row[1]))
+    return request if row[1] is None else request_changed(request, decoded(row[1]))
 
 
 def _inbox_row(row: tuple[Any, ...]) -> InboxRow:
@@ -724,7 +724,7 @@ def _request_row(row: Sequence[Any]) -> RequestRow:
         status=row[4],
         opened_seq=row[5],
         settled_seq=row[6],
-        changes={} if row[7] is None else json.loads(row[7]),
+        changes={} if row[7] is None else decoded(row[7]),
     )
 
 

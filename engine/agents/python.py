@@ -13,21 +13,21 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.machinery import PathFinder
 from itertools import dropwhile
 from threading import RLock
-from types import CoroutineType, ModuleType, TracebackType, UnionType
+from types import CoroutineType, FunctionType, ModuleType, TracebackType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from holdpoint.engine.agents import Context, Failure, Outcome, Success, Work
 from holdpoint.engine.agents.texts import printable, shorten
-from holdpoint.engine.canonical import Json, check_json
+from holdpoint.engine.canonical import Json, canonical, check_json, decoded
 from holdpoint.engine.errors import Invalid, did_you_mean
 
 MESSAGE_CHARACTERS = 2_000
@@ -57,7 +57,7 @@ def call(function: Callable[..., Any], work: Work) -> Outcome:
     """Call a function with the work's arguments, and with its context where an annotation asks for it."""
     try:
         # A copy: what the function does to its arguments is its own affair.
-        args, kwargs = _bind(function, json.loads(json.dumps(work.arguments)), work.context)
+        args, kwargs = _bind(function, decoded(canonical(work.arguments)), work.context)
         value = function(*args, **kwargs)
         if _is_awaitable(value):
             value = _finish(value)
@@ -240,22 +240,37 @@ class _Mismatch(Exception):
 
 def _bind(function: Callable[..., Any], given: dict[str, Json], context: Context) -> tuple[list[Any], dict[str, Any]]:
     try:
-        signature = inspect.signature(function)
+        signature, contexts = _signature(function)
     except Exception:  # some builtins have none: the call itself will tell
         return [], dict(given)
-    contexts = [item for item in signature.parameters.values() if _wants_context(item, function)]
     names = {item.name for item in contexts}
-    takes = [_described(item) for name, item in signature.parameters.items() if name not in names]
     taken = sorted(names & given.keys())
     if taken:
-        raise _Mismatch(f"{taken[0]!r} is where it takes its context; give the argument another name", takes)
+        why = f"{taken[0]!r} is where it takes its context; give the argument another name"
+        raise _Mismatch(why, _takes(signature, names))
     args: list[Any] = [context for item in contexts if item.kind is inspect.Parameter.POSITIONAL_ONLY]
     kwargs = given | {item.name: context for item in contexts if item.kind is not inspect.Parameter.POSITIONAL_ONLY}
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
+        takes = _takes(signature, names)
         raise _Mismatch(f"{printable(str(error))}; it takes {', '.join(takes) or 'no arguments'}", takes) from None
     return args, kwargs
+
+
+def _signature(function: Callable[..., Any]) -> tuple[inspect.Signature, tuple[inspect.Parameter, ...]]:
+    """A function's signature and those of its parameters that take the context."""
+    return _read_signature(function) if type(function) is FunctionType else _read_signature.__wrapped__(function)
+
+
+@lru_cache(maxsize=256)
+def _read_signature(function: Callable[..., Any]) -> tuple[inspect.Signature, tuple[inspect.Parameter, ...]]:
+    signature = inspect.signature(function)
+    return signature, tuple(item for item in signature.parameters.values() if _wants_context(item, function))
+
+
+def _takes(signature: inspect.Signature, contexts: set[str]) -> list[str]:
+    return [_described(item) for name, item in signature.parameters.items() if name not in contexts]
 
 
 def _described(parameter: inspect.Parameter) -> str:
@@ -351,7 +366,7 @@ def _output(value: object, work: Work) -> Outcome:
     try:
         if not _is_bounded(value, work.max_bytes):
             raise Invalid(f"{what} has more than {work.max_bytes} parts; does it contain itself?", code="too_large")
-        return Success(output=json.loads(check_json(value, what, max_bytes=work.max_bytes)))
+        return Success(output=decoded(check_json(value, what, max_bytes=work.max_bytes)))
     except Invalid as error:
         reason = shorten(printable(error.message), MESSAGE_CHARACTERS)
     except Exception as error:  # an object that plays a mapping, or one that another thread still changes

@@ -1,0 +1,162 @@
+"""Pages whose examples are run: the files they show are written, their commands run, their output put beside theirs.
+
+A page is Markdown, and is read from its top:
+
+- a block with `file=NAME` after its language is a file of that name;
+- a `console` block has commands (`$ …`, lines that go on with `> …`), each with what it prints, both streams;
+- a `python` block is a program, and the `text` block right after it what it prints; without one it prints nothing;
+- a block after the comment `<!-- prints: COMMAND -->` is what that command prints;
+- all other blocks are only read.
+
+Ids and times differ from run to run: an id of the page stands for the one that was printed in its place.
+
+`python -m tests.pages PAGE…`, in the folder of the repository, writes into pages what their examples print now.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from shlex import quote
+
+_BLOCK = re.compile(
+    r"^(?:<!-- prints: (?P<command>[^\n]*) -->\n+)?```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+_FILE = re.compile(r"(?:^|\s)file=(\S+)")
+_COMMAND = re.compile(r"^\$ (?P<first>.*)\n(?P<more>(?:> .*\n)*)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE)
+_ID = re.compile(r"\b(?:run|req)_[0-9a-z]{16}\b")
+_VARYING = (
+    (_ID, "ID"),
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?"), "TIME"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
+    (re.compile(r"\b(pid\"?:?|process) \d+"), r"\1 PID"),
+)
+_COLUMNS = "120"
+
+
+def plain(text: str) -> str:
+    """A text without what differs from run to run."""
+    for pattern, word in _VARYING:
+        text = pattern.sub(word, text)
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+class Session:
+    """The examples of one page, run in an empty folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cwd = self.project = folder / "project"
+        self.project.mkdir()
+        self._ids: dict[str, str] = {}  # the page's → those of this session
+        self._where = folder / "cwd"
+        self._environment = _environment(folder / "bin")
+
+    def run(self, page: str) -> str:
+        """The page with what its examples print here, as far as that is not what it shows."""
+        written: list[str] = []
+        end = 0
+        is_output = False
+        for block in _BLOCK.finditer(page):
+            between, end = page[end : block.start()], block.end()
+            if is_output:
+                has_output = block["info"] == "text" and not between.strip()
+                shown = self._put(block["body"] if has_output else "", printed)
+                written.append(between if has_output or not shown else f"\n\n```text\n{shown}```{between}")
+                is_output = False
+                if has_output:
+                    written.append(f"```text\n{shown}```")
+                    continue
+            else:
+                written.append(between)
+            written.append(f"{page[block.start() : block.start('body')]}{self._block(block)}```")
+            if block["info"] == "python":
+                printed, is_output = self._run([sys.executable, "-c", block["body"]]), True
+        if is_output and printed:
+            written.append(f"\n\n```text\n{printed}```")
+        return "".join(written) + page[end:]
+
+    def _block(self, block: re.Match[str]) -> str:
+        """Do what a block of the page says; its body as it should be."""
+        body = block["body"]
+        name = _FILE.search(block["info"])
+        if name is not None:
+            path = self.cwd / name[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(body, encoding="utf-8")
+        elif block["command"] is not None:
+            return self._put(body, self._bash(block["command"]).strip("\n") + "\n")
+        elif block["info"] == "console":
+            return _COMMAND.sub(self._command, body)
+        return body
+
+    def _command(self, match: re.Match[str]) -> str:
+        more = [line[2:] for line in match["more"].splitlines()]
+        printed = self._bash("\n".join([match["first"], *more]))
+        return f"$ {match['first']}\n{match['more']}{self._put(match['shown'], printed)}"
+
+    def _put(self, shown: str, printed: str) -> str:
+        """What was printed, in the words of the page where that is the same."""
+        self._ids.update(zip(_ID.findall(shown), _ID.findall(printed), strict=False))
+        if plain(shown) == plain(printed):
+            return shown
+        known = {own: named for named, own in self._ids.items()}
+        text = _ID.sub(lambda match: known.get(match[0], match[0]), printed)
+        return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+    def meant(self, command: str) -> str:
+        """A command of the page with the ids of this session."""
+        return _ID.sub(lambda match: self._ids.get(match[0], match[0]), command)
+
+    def _bash(self, command: str) -> str:
+        script = f"trap 'pwd > {quote(str(self._where))}' EXIT\n{self.meant(command)}\n"
+        printed = self._run(["bash", "-c", script])
+        self.cwd = Path(self._where.read_text(encoding="utf-8").removesuffix("\n"))
+        return printed
+
+    def _run(self, command: list[str]) -> str:
+        done = subprocess.run(
+            command,
+            cwd=self.cwd,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.stdout.replace(str(self.project), "/srv/project")
+
+
+def _environment(shims: Path) -> dict[str, str]:
+    """The environment in which `flow` and `python` are those that run the tests, installed or not."""
+    shims.mkdir()
+    for name, words in (("flow", "-m holdpoint.cli "), ("python", ""), ("python3", "")):
+        path = shims / name
+        path.write_text(f'#!/bin/sh\nexec {quote(sys.executable)} {words}"$@"\n', encoding="utf-8")
+        path.chmod(0o755)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FLOW_")}
+    return kept | {"PATH": f"{shims}{os.pathsep}{kept['PATH']}", "COLUMNS": _COLUMNS, "NO_COLOR": "1"}
+
+
+def run(page: str, folder: Path) -> str:
+    """A page with what its examples print in this empty folder, as far as that is not what it shows."""
+    return Session(folder).run(page)
+
+
+def _refresh(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = run(text, Path(folder))
+    if fresh != text:
+        path.write_text(fresh, encoding="utf-8")
+        sys.stdout.write(f"refreshed {path}\n")
+
+
+if __name__ == "__main__":
+    for word in sys.argv[1:]:
+        _refresh(Path(word))
