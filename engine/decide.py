@@ -8,21 +8,20 @@ spec 3.2: settled or stale (`Conflict`), allowed (`NotAllowed`), valid (`Invalid
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from holdpoint.engine import jsonschemas
+from holdpoint.engine import jsonschemas, steer
 from holdpoint.engine.agents import Failure, Success
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.draft import Draft, Facts
+from holdpoint.engine.due import NOT_OPEN, check_settled, is_due
 from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, did_you_mean
 from holdpoint.engine.merge import MergeConflict, merge
 from holdpoint.engine.model import (
     MAX_CRASHES,
     MAX_SIGNALS,
-    MOVED,
     Assign,
     Cancel,
     Claim,
@@ -43,11 +42,10 @@ from holdpoint.engine.model import (
     Step,
     Wake,
 )
-from holdpoint.engine.people import assigned, check_person, is_excluded, is_role, may_act
-from holdpoint.engine.proceed import enter, fail, fail_agent, open_crash_request, proceed, succeed, take_signal
+from holdpoint.engine.people import assigned, check_person, is_excluded, may_act
+from holdpoint.engine.proceed import fail, fail_agent, open_crash_request, proceed, succeed, take_signal
 from holdpoint.engine.times import format_time
 
-NOT_OPEN = "not_open"
 MAX_COMMENT_BYTES = 64 * 1024
 _NOT_COUNTED = frozenset({"agent_missing"})
 
@@ -77,11 +75,6 @@ def decide(definition: Definition, run: RunRecord, command: Command, facts: Fact
     draft = Draft(definition, run, facts)
     is_done = _COMMANDS[type(command)](draft, command)
     return draft.step() if is_done else None
-
-
-def is_due(request: RequestRecord, run: RunRecord, now: datetime) -> bool:
-    """Whether the request's deadline has come by the run's own time, which is never before its last entry."""
-    return request.due_at is not None and request.due_at <= max(now, run.at)
 
 
 def _checked_input(definition: Definition, value: Json) -> Json:
@@ -359,7 +352,7 @@ def _send(draft: Draft, command: Send) -> bool:
     run, definition = draft.run, draft.definition
     if run.phase == "ended":
         raise Conflict(f"run {run.id} has ended and takes no signal", code="ended")
-    _check_settled(draft)
+    check_settled(draft)
     waits = [
         state for state in definition.states.values() if isinstance(state, WaitState) and command.name in state.takes
     ]
@@ -385,85 +378,6 @@ def _send(draft: Draft, command: Send) -> bool:
         take_signal(draft, draft.state)
         proceed(draft)
     return True
-
-
-def _assign(draft: Draft, command: Assign) -> bool:
-    request = _open_one(draft, command.request_id)
-    for entry in command.assign:
-        if not is_role(entry):
-            check_person(entry, "an assignee")
-    draft.emit(
-        "request.assigned",
-        actor=command.by,
-        actor_kind="operator",
-        request=request.id,
-        assign=list(command.assign),
-    )
-    return True
-
-
-def _claim(draft: Draft, command: Claim) -> bool:
-    request = _open_one(draft, command.request_id)
-    if command.person is not None:
-        check_person(command.person, "who claims")
-    draft.emit(
-        "request.claimed",
-        {"claimed_by": command.person or ""},
-        actor=command.by,
-        actor_kind="human",
-        request=request.id,
-    )
-    return True
-
-
-def _extend(draft: Draft, command: Extend) -> bool:
-    request = _open_one(draft, command.request_id)
-    if request.due_at is None:
-        raise Invalid(f"request {request.id} has no deadline to extend", code="no_deadline")
-    due_at = command.duration.after(request.due_at, draft.definition.zone)
-    draft.emit(
-        "operator.extended",
-        actor=command.by,
-        actor_kind="operator",
-        request=request.id,
-        due_at=format_time(due_at),
-        reason=command.reason,
-    )
-    return True
-
-
-def _open_one(draft: Draft, request_id: str) -> RequestRecord:
-    _check_settled(draft)
-    request = draft.run.requests.get(request_id)
-    if request is None:
-        raise Conflict(f"request {request_id} is no longer open", code="settled")
-    return request
-
-
-def _check_settled(draft: Draft) -> None:
-    """What is due comes first. Whoever asks has settled it; this is for what fell due in between."""
-    due = draft.run.due(draft.now)
-    if due is not None and due.action != "retry":
-        raise Conflict(f"run {draft.run.id} has something due that comes first", code=NOT_OPEN)
-
-
-def _move(draft: Draft, command: Move) -> bool:
-    run, states = draft.run, draft.definition.states
-    if run.phase == "ended":
-        raise Conflict(f"run {run.id} has ended and cannot be moved", code="ended")
-    if command.to not in states:
-        hint = did_you_mean(command.to, states) or f"it has {', '.join(states)}"
-        raise Invalid(f"workflow {run.workflow!r} has no state {command.to!r}; {hint}", code="state")
-    _void(draft, command.by)
-    draft.emit("operator.moved", actor=command.by, actor_kind="operator", to=command.to, reason=command.reason)
-    enter(draft, MOVED, command.to)
-    proceed(draft)
-    return True
-
-
-def _void(draft: Draft, by: str | None) -> None:
-    for request_id in draft.run.requests:
-        draft.emit("request.voided", actor=by, actor_kind="operator", request=request_id)
 
 
 def _refuse(draft: Draft, command: Refuse) -> bool:
@@ -537,29 +451,6 @@ def _crash(draft: Draft, command: Crash) -> bool:
     return True
 
 
-def _retry(draft: Draft, command: Retry) -> bool:
-    run = draft.run
-    if run.status != "failed":
-        raise Conflict(f"run {run.id} is {run.status}; only a failed run is retried", code="not_failed")
-    draft.emit("operator.retried", actor=command.by, actor_kind="operator", reason=command.reason)
-    proceed(draft)
-    return True
-
-
-def _cancel(draft: Draft, command: Cancel) -> bool:
-    run = draft.run
-    if run.phase == "ended":
-        when = format_time(run.ended_at) if run.ended_at else "before"
-        raise Conflict(f"run {run.id} has ended: {run.status} at {when}", code="ended")
-    _void(draft, command.by)
-    if draft.definition.on_cancel and not run.is_cancelling and run.state is not None:
-        draft.emit("operator.cancelled", actor=command.by, actor_kind="operator", reason=command.reason)
-        proceed(draft)
-    else:
-        draft.emit("run.cancelled", actor=command.by, actor_kind="operator", reason=command.reason)
-    return True
-
-
 _COMMANDS: Mapping[type, Callable[[Draft, Any], bool]] = MappingProxyType(
     {
         Decide: _decide,
@@ -567,14 +458,14 @@ _COMMANDS: Mapping[type, Callable[[Draft, Any], bool]] = MappingProxyType(
         Expire: _expire,
         Wake: _wake,
         Send: _send,
-        Assign: _assign,
-        Claim: _claim,
-        Extend: _extend,
-        Move: _move,
+        Assign: steer.assign,
+        Claim: steer.claim,
+        Extend: steer.extend,
+        Move: steer.move,
         Continue: _continue,
         Finish: _finish,
         Crash: _crash,
-        Retry: _retry,
-        Cancel: _cancel,
+        Retry: steer.retry,
+        Cancel: steer.cancel,
     }
 )

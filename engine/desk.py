@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.canonical import Json, canonical, check_json, digest
-from holdpoint.engine.decide import NOT_OPEN, form_of
+from holdpoint.engine.decide import form_of
+from holdpoint.engine.due import NOT_OPEN
 from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, UsageError
 from holdpoint.engine.loop import Loop
 from holdpoint.engine.model import Decide, Refuse, RunRecord, Step

@@ -29,7 +29,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 # Spaces stand alone, so that a text that was wrapped anew has its words where they were.
 _TOKEN = re.compile(r"\w+|\s|[^\w\s]")
 # Below it, two texts have no more in common than any two texts of a language.
-_ALIKE = 0.4
+_ALIKE = 0.3
 
 
 @dataclass(frozen=True, slots=True)

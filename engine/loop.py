@@ -17,9 +17,10 @@ from typing import Any
 
 from holdpoint.engine import agents
 from holdpoint.engine.clock import Clock
-from holdpoint.engine.decide import NOT_OPEN, decide, start
+from holdpoint.engine.decide import decide, start
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.draft import MAX_VALUE_BYTES, Facts, no_roles
+from holdpoint.engine.due import NOT_OPEN
 from holdpoint.engine.errors import Conflict, StoreError
 from holdpoint.engine.leases import Heart, is_gone, owner
 from holdpoint.engine.model import (

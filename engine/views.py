@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.decide import is_due
+from holdpoint.engine.due import is_due
 from holdpoint.engine.errors import RunFailed
 from holdpoint.engine.evolve import request_changed, request_opened
 from holdpoint.engine.model import Entry, RequestRecord, Revision, RunRecord, Status, Values

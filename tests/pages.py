@@ -8,7 +8,7 @@ A page is Markdown, and is read from its top:
 - a block after the comment `<!-- prints: COMMAND -->` is what that command prints;
 - all other blocks are only read.
 
-Ids and times differ from run to run: an id of the page stands for the one that was printed in its place.
+Ids, times and widths of columns may differ: an id of the page stands for the one that was printed in its place.
 
 `python -m tests.pages PAGE…`, in the folder of the repository, writes into pages what their examples print now.
 """
@@ -24,15 +24,18 @@ from pathlib import Path
 from shlex import quote
 
 _BLOCK = re.compile(
-    r"^(?:<!-- prints: (?P<command>[^\n]*) -->\n+)?```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- prints: (?P<command>[^\n]*) -->\n+)?```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$"
+    r"(?:\n\n```text\n(?P<output>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
 )
 _FILE = re.compile(r"(?:^|\s)file=(\S+)")
 _COMMAND = re.compile(r"^\$ (?P<first>.*)\n(?P<more>(?:> .*\n)*)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 _ID = re.compile(r"\b(?:run|req)_[0-9a-z]{16}\b")
 _VARYING = (
     (_ID, "ID"),
-    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?"), "TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?(?: in \d+[a-z]+| \d+[a-z]+ ago)?"), "TIME"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
+    (re.compile(r" {2,}"), "  "),  # a column is as wide as what is in it
     (re.compile(r"\b(pid\"?:?|process) \d+"), r"\1 PID"),
 )
 _COLUMNS = "120"
@@ -57,30 +60,10 @@ class Session:
 
     def run(self, page: str) -> str:
         """The page with what its examples print here, as far as that is not what it shows."""
-        written: list[str] = []
-        end = 0
-        is_output = False
-        for block in _BLOCK.finditer(page):
-            between, end = page[end : block.start()], block.end()
-            if is_output:
-                has_output = block["info"] == "text" and not between.strip()
-                shown = self._put(block["body"] if has_output else "", printed)
-                written.append(between if has_output or not shown else f"\n\n```text\n{shown}```{between}")
-                is_output = False
-                if has_output:
-                    written.append(f"```text\n{shown}```")
-                    continue
-            else:
-                written.append(between)
-            written.append(f"{page[block.start() : block.start('body')]}{self._block(block)}```")
-            if block["info"] == "python":
-                printed, is_output = self._run([sys.executable, "-c", block["body"]]), True
-        if is_output and printed:
-            written.append(f"\n\n```text\n{printed}```")
-        return "".join(written) + page[end:]
+        return _BLOCK.sub(self._block, page)
 
     def _block(self, block: re.Match[str]) -> str:
-        """Do what a block of the page says; its body as it should be."""
+        """Do what a block of the page says; the block as it should be."""
         body = block["body"]
         name = _FILE.search(block["info"])
         if name is not None:
@@ -88,10 +71,19 @@ class Session:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(body, encoding="utf-8")
         elif block["command"] is not None:
-            return self._put(body, self._bash(block["command"]).strip("\n") + "\n")
+            return self._with(block, self._put(body, self._bash(block["command"]).strip("\n") + "\n"))
         elif block["info"] == "console":
-            return _COMMAND.sub(self._command, body)
-        return body
+            return self._with(block, _COMMAND.sub(self._command, body))
+        elif block["info"] == "python":
+            printed = self._put(block["output"] or "", self._run([sys.executable, "-c", body]))
+            return f"```python\n{body}```" + (f"\n\n```text\n{printed}```" if printed else "")
+        return block[0]
+
+    @staticmethod
+    def _with(block: re.Match[str], body: str) -> str:
+        """A block with another body."""
+        start, end = (place - block.start() for place in block.span("body"))
+        return block[0][:start] + body + block[0][end:]
 
     def _command(self, match: re.Match[str]) -> str:
         more = [line[2:] for line in match["more"].splitlines()]

@@ -1,0 +1,387 @@
+"""Writes the reference from what it is about: the language from its JSON Schema, the commands from click, the Python API
+from its signatures and docstrings.
+
+`python docs/reference.py` writes the pages in docs/reference; `pages()` gives them by name, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+import holdpoint
+from holdpoint import cli
+from holdpoint.api import schema_text
+from holdpoint.engine.expressions.evaluate import _SPECIAL_FILTERS, _SPECIAL_TESTS
+from holdpoint.engine.expressions.filters import FILTERS, TESTS
+from holdpoint.scheduler.serve import Server
+from holdpoint.schema import available
+from holdpoint.schema.codes import CODES
+from holdpoint.testing import Clock
+
+FOLDER = Path(__file__).parent / "reference"
+MADE = "<!-- Made by docs/reference.py; edit what it is made from. -->"
+
+Schema = Mapping[str, Any]
+
+
+def pages() -> dict[str, str]:
+    """Each page that is made, by its file's name."""
+    made = {"language.md": language(), "commands.md": commands(), "python.md": python()}
+    return {name: "\n".join([MADE, "", *lines]) + "\n" for name, lines in made.items()}
+
+
+# -- the language
+
+TYPES = ("agent", "approval", "return", "form", "wait", "call", "end")
+LATER = "*Not available in this version.*"
+LATER_PARTS = {
+    "deciders:": "`authors` and `deciders:STATE` are not available in this version.",
+    "business": "Business days and hours are not available in this version.",
+}
+"""What this version lacks of a key's values, by a word of the key's examples."""
+
+
+def language() -> Iterator[str]:
+    """The lines of the page on the language."""
+    schema = json.loads(schema_text())
+    parts = schema["$defs"]
+    yield "# The language"
+    yield ""
+    yield (
+        "A workflow is one YAML file. This page lists every key of it, as the JSON Schema does that `flow schema` prints. "
+        "What is rendered, and with which names, is in [values](values.md); how a run moves, in "
+        "[what holds, whatever happens](../explanation/semantics.md)."
+    )
+    yield from _section("## A workflow", schema, parts, schema["properties"])
+    for name in TYPES:
+        part = parts[name]
+        note = "" if name in available.AVAILABLE_TYPES else f" {LATER}"
+        yield from _section(f"## {name}", part, parts, part["properties"], note)
+    yield ""
+    yield "## Kinds of values"
+    for name, part in parts.items():
+        if name not in (*TYPES, "state"):
+            yield from _section(f"### {name}", part, parts, {})
+            yield from _examples(part)
+    yield ""
+    yield "## Filters and tests"
+    yield ""
+    yield "Those of Jinja, strict in their types. With their parameters, where they have any:"
+    yield ""
+    yield from _table(["filter", "parameters"], _builtins(FILTERS, _SPECIAL_FILTERS))
+    yield ""
+    yield from _table(["test", "parameters"], _builtins(TESTS, dict.fromkeys(_SPECIAL_TESTS)))
+    yield ""
+    yield "## Findings"
+    yield ""
+    yield "`flow check` names each rule that a file does not keep by a code. A code is never given a second meaning."
+    yield ""
+    yield from _table(["code", "rule"], [[f"`{code}`", _cell(rule)] for code, rule in CODES.items()])
+
+
+def _builtins(table: Mapping[str, Any], special: Mapping[str, Any]) -> list[list[str]]:
+    """A row for each filter or test."""
+    rows = {name: ", ".join(f"`{word}`" for word in builtin.parameters) for name, builtin in table.items()}
+    return [[f"`{name}`", rows.get(name, "")] for name in sorted({*rows, *special})]
+
+
+def _section(title: str, part: Schema, parts: Schema, keys: Schema, note: str = "") -> Iterator[str]:
+    yield ""
+    yield title
+    yield ""
+    yield _text(part["description"]) + note
+    rows = list(_rows(part, parts, keys, ""))
+    if rows or "properties" in part:
+        yield ""
+        yield from _table(
+            ["key", "type", "default", "what it is"], rows or list(_rows(part, parts, part["properties"], ""))
+        )
+
+
+def _rows(part: Schema, parts: Schema, keys: Schema, prefix: str) -> Iterator[list[str]]:
+    """A row for each key, and for the keys in it, which are named `key.inner`."""
+    required = part.get("required", ())
+    for name, own in keys.items():
+        value = {**parts[own["$ref"].rpartition("/")[2]], **own} if "$ref" in own else own
+        default = f"`{_flow(value['default'])}`" if "default" in value else ""
+        yield [
+            f"`{prefix}{name}`" + (" **(required)**" if name in required else ""),
+            _type(own, value),
+            default,
+            _about(name, own, value),
+        ]
+        inner = own.get("properties", {}) if own.get("type") != "string" else {}
+        yield from _rows(own, parts, inner, f"{prefix}{name}.")
+
+
+def _type(own: Schema, value: Schema) -> str:
+    if "$ref" in own:
+        name = own["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.replace('_', '-')})"
+    if "enum" in value:
+        return " or ".join(f"`{_flow(word)}`" for word in value["enum"])
+    kinds = value.get("type", "any")
+    if own.get("description", "").startswith("What kind of state it is;"):
+        kinds = "string"
+    return " or ".join([kinds] if isinstance(kinds, str) else kinds)
+
+
+def _about(name: str, own: Schema, value: Schema) -> str:
+    said = [_text(value["description"])]
+    if name in (*available._TOP_KEYS, *available._STATE_KEYS):
+        return _cell(f"{said[0]} {LATER}")
+    examples = own.get("examples", ())
+    if examples:
+        said.append(f"E.g. {', '.join(f'`{_flow(one)}`' for one in examples)}.")
+    said += [note for word, note in LATER_PARTS.items() if any(word in _flow(one) for one in value.get("examples", ()))]
+    return _cell(" ".join(said))
+
+
+def _examples(part: Schema) -> Iterator[str]:
+    if "examples" in part:
+        yield ""
+        yield f"E.g. {', '.join(f'`{_flow(one)}`' for one in part['examples'])}."
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, str) and value and not value.startswith("{{") and not set(value) & set(",[]{}:#'\""):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+# -- the commands
+
+STATUSES = {
+    0: "done, also where a run now waits or ended with `outcome: failure`",
+    cli.FINDINGS: "findings: `check`, `verify` and `db check` say what is wrong",
+    cli.USAGE: "wrong usage, or words that can mean several things",
+    cli.EXIT_STATUSES["NotFound"]: "not found",
+    cli.EXIT_STATUSES["Conflict"]: "conflict: decided already, a stale revision, moved on, a key that was used again",
+    cli.EXIT_STATUSES["NotAllowed"]: "not allowed: assigned to others, excluded, not an operator",
+    cli.EXIT_STATUSES["Invalid"]: "invalid: a definition, an input, answers, an option",
+    cli.RUN_FAILED: "the command did its work and is committed, and the run is now `failed`",
+    cli.INTERNAL: "the database cannot be used, or an internal error; of `tick`: it could not handle something",
+    cli.INTERRUPTED: "interrupted by Ctrl-C; what was committed stays",
+    cli.BROKEN_PIPE: "whoever read the output has gone",
+}
+
+
+def commands() -> Iterator[str]:
+    """The lines of the page on the commands."""
+    context = click.Context(cli.flow, info_name="flow")
+    yield "# The commands"
+    yield ""
+    yield "`flow --help` lists them, `flow COMMAND --help` explains one. Global options stand before or after the command."
+    yield ""
+    yield from _parameters(cli.flow)
+    yield ""
+    yield "## Exit statuses"
+    yield ""
+    yield from _table(["status", "meaning"], [[str(status), text] for status, text in sorted(STATUSES.items())])
+    yield ""
+    yield "## JSON"
+    yield ""
+    yield (
+        "With `--json`, standard output is one JSON document, errors too: "
+        '`{"error": {"code": …, "message": …, "details": …}}`. `flow history --follow` prints one document a line. '
+        "A run, a request and an entry of the history have the fields of [Run](python.md), Request and Entry; times are "
+        "RFC 3339 in UTC. Keys may be added, never renamed. Without it, tables and lines are for people, and times are in "
+        "this machine's zone; `NO_COLOR` is honoured. Warnings go to standard error."
+    )
+    yield ""
+    yield "## Environment"
+    yield ""
+    rows = [
+        ["`FLOW_DB`", "the database, where `--db` is not given"],
+        ["`FLOW_USER`", "who you are, where `--as` is not given"],
+        ["`FLOW_DEBUG`", "set it to 1, and internal errors come with their traceback"],
+        ["`NO_COLOR`", "set it, and there is no colour"],
+        ["`FLOW_KEY`", "set for the commands of agents: the idempotency key of the visit, `RUN/STATE/VISIT`"],
+    ]
+    yield from _table(["variable", "meaning"], rows)
+    for name in cli.flow.list_commands(context):
+        command = cli.flow.get_command(context, name)
+        assert command is not None
+        yield from _command(command, name, context)
+
+
+def _command(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:
+    context = click.Context(command, info_name=name, parent=parent)
+    yield ""
+    yield f"## {context.command_path}" if parent.parent is None else f"### {context.command_path}"
+    yield ""
+    yield "```text"
+    yield " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    yield "```"
+    yield ""
+    yield from inspect.cleandoc(command.help or "").splitlines()
+    rows = list(_parameters(command))
+    if rows:
+        yield ""
+        yield from rows
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            found = command.get_command(context, inner)
+            assert found is not None
+            yield from _command(found, inner, context)
+
+
+def _parameters(command: click.Command) -> Iterator[str]:
+    """The table of options that are not everybody's."""
+    is_global = {option.name for option in cli.flow.params} if command is not cli.flow else set()
+    rows = []
+    for option in command.params:
+        if not isinstance(option, click.Option) or option.name in is_global:
+            continue
+        names = ", ".join([*option.opts, *option.secondary_opts])
+        value = "" if option.is_flag or option.count else f" {option.make_metavar(click.Context(command))}"
+        default = f"`{option.default}`" if option.show_default and option.default is not None else ""
+        rows.append([f"`{names}{value}`", default, _cell(option.help or "")])
+    if rows:
+        yield from _table(["option", "default", "what it does"], rows)
+
+
+# -- Python
+
+ORDER = ("Engine", "Definition", "Page", "Run", "RunSummary", "Request", "Artifact", "Entry", "Finding", "Context")
+ERRORS = (
+    "HoldpointError",
+    *("DefinitionError", "UsageError", "NotFound", "Conflict", "NotAllowed", "Invalid", "StoreError", "RunFailed"),
+)
+
+
+def python() -> Iterator[str]:
+    """The lines of the page on the Python API."""
+    yield "# The Python API"
+    yield ""
+    yield (
+        "`import holdpoint` is cheap: each name is loaded when it is first used. Values are frozen; those with "
+        "`to_dict()` give the JSON that `--json` prints. What is not on this page is not public."
+    )
+    for name in ORDER:
+        yield from _class(f"holdpoint.{name}", getattr(holdpoint, name))
+    yield from _class("holdpoint.testing.Clock", Clock)
+    yield from _class("Server", Server, is_made_by="Engine.server")
+    yield ""
+    yield "## Errors"
+    yield ""
+    yield "One tree. Each has `.message`, `.code` (a stable word for programs) and `.details`, the same that `--json` prints."
+    yield ""
+    rows = []
+    for name in ERRORS:
+        kind = getattr(holdpoint, name)
+        status = cli.EXIT_STATUSES.get(name, "")
+        base = kind.__mro__[1].__name__
+        rows.append([f"`{name}`", f"`{base}`", str(status), _cell(inspect.cleandoc(kind.__doc__).replace("\n\n", " "))])
+    yield from _table(["error", "is a", "exit status", "when"], rows)
+
+
+def _class(title: str, kind: type, *, is_made_by: str = "") -> Iterator[str]:
+    yield ""
+    yield f"## {title}"
+    yield ""
+    if is_made_by:
+        yield f"What `{is_made_by}` gives."
+        yield ""
+    yield from _doc(kind)
+    if is_dataclass(kind):
+        fields = inspect.get_annotations(kind)
+        yield ""
+        yield from _table(["field", "type"], [[f"`{name}`", f"`{_cell(kind)}`"] for name, kind in fields.items()])
+    elif not is_made_by:
+        yield ""
+        yield "```python"
+        yield _signature(title.rpartition(".")[2], kind.__init__)
+        yield "```"
+    owner = title.rpartition(".")[2]
+    for name, member in vars(kind).items():
+        if name.startswith("_") and name != "__call__":
+            continue
+        function = member.__func__ if isinstance(member, classmethod) else member
+        if isinstance(function, property) and function.fget is not None:
+            yield from _member(
+                f"{owner}.{name}", f"{name} -> {inspect.get_annotations(function.fget)['return']}", function.fget
+            )
+        elif inspect.isfunction(function):
+            yield from _member(f"{owner}.{name}", _signature(name, function), function)
+
+
+def _member(title: str, signature: str, function: Any) -> Iterator[str]:
+    yield ""
+    yield f"### {title}"
+    yield ""
+    yield "```python"
+    yield signature
+    yield "```"
+    yield ""
+    yield from _doc(function)
+
+
+def _doc(thing: Any) -> list[str]:
+    """The lines of a docstring, without what it says for those who build on the specification."""
+    return re.sub(r" \(spec [\d.]+\)", "", inspect.cleandoc(thing.__doc__ or "")).splitlines()
+
+
+def _signature(name: str, function: Any) -> str:
+    """A function's signature without `self`, in one line or, where it is long, a parameter a line."""
+    found = inspect.signature(function)
+    words: list[str] = []
+    for parameter in list(found.parameters.values())[1:]:
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words and not any(w.startswith("*") for w in words):
+            words.append("*")
+        star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+        default = "" if parameter.default is parameter.empty else f" = {_default(parameter.default)}"
+        words.append(f"{star}{parameter.name}: {parameter.annotation}{default}")
+    end = "" if found.return_annotation in (found.empty, "None") else f" -> {found.return_annotation}"
+    line = f"{name}({', '.join(words)}){end}"
+    if len(line) <= 110:
+        return line
+    return "\n".join([f"{name}(", *(f"    {word}," for word in words), f"){end}"])
+
+
+def _default(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+# -- Markdown
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(headers)} |"
+    yield f"|{'---|' * len(headers)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _cell(text: str) -> str:
+    """A text in a cell of a table."""
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _text(text: str) -> str:
+    """A description in which braces, keys in quotes and the like are no markup."""
+    return text.replace("{{", "`{{").replace("}}", "}}`").replace("*", "\\*").replace("<", "\\<")
+
+
+def main() -> None:
+    """Write the pages."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
