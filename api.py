@@ -284,6 +284,14 @@ class Engine:
             health=None if health is None else Path(health),
         )
 
+    def now(self) -> datetime:
+        """The time by the engine's clock, in UTC."""
+        return self._loop.now()
+
+    def database_faults(self) -> tuple[str, ...]:
+        """What the database itself finds wrong with its file; nothing, if it is whole. Runs are `verify`'s."""
+        return tuple(self._store.faults())
+
     def next_due(self) -> datetime | None:
         """When the next deadline falls due; None where none is set."""
         return self._store.next_due()
@@ -361,11 +369,11 @@ class Engine:
             next=found[limit - 1].cursor if len(found) > limit else None,
         )
 
-    def history(self, run_id: str) -> tuple[Entry, ...]:
-        """All that happened to a run, in order."""
+    def history(self, run_id: str, *, after: int = 0) -> tuple[Entry, ...]:
+        """What happened to a run behind entry number *after*, in order."""
         run_id = self._run_id(run_id)
         self._store.run(run_id)
-        return tuple(self._store.history(run_id))
+        return tuple(self._store.history(run_id, after))
 
     def artifact(self, run_id: str, name: str, revision: int | None = None) -> Artifact:
         """A revision of an artifact, by default the latest. Raises `NotFound`."""
@@ -383,7 +391,8 @@ class Engine:
         """Why a run stands where it stands, in plain words."""
         from holdpoint.engine.why import why
 
-        return why(self.get_run(run_id))
+        standing = self._loop.read(self._run_id(run_id))
+        return why(self._view(standing), standing.run, self._loop.definition(standing.run))
 
     def verify(self, *run_ids: str) -> tuple[Flaw, ...]:
         """What is wrong with these runs, or with the whole database: nothing, if all invariants hold."""

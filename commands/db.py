@@ -25,15 +25,15 @@ def check(call: Call) -> int:
     rows say is for flow verify.
     """
     with _open(call) as engine:
-        flaws = [flaw for flaw in engine.verify() if flaw.run is None]
+        faults = engine.database_faults()
     if call.is_json:
-        print_json({"database": call.url, "findings": [flaw.to_dict() for flaw in flaws]})
-    elif flaws:
-        for flaw in flaws:
-            say("database: ", (flaw.code, "bold red"), f" {flaw.message}")
+        print_json({"database": call.url, "findings": [{"code": "database", "message": fault} for fault in faults]})
+    elif faults:
+        for fault in faults:
+            say("database: ", (fault, "bold red"))
     else:
         say(("ok", "green"), f": {call.url}")
-    return FINDINGS if flaws else 0
+    return FINDINGS if faults else 0
 
 
 @command.command(cls=Command)

@@ -1,7 +1,7 @@
-"""Writes the reference from what it is about: the language from its JSON Schema, the commands from click, the Python API
-from its signatures and docstrings.
+"""Writes the reference from what it is about: the language from its JSON Schema, the commands from click, the Python
+API from its signatures and docstrings.
 
-`python docs/reference.py` writes the pages in docs/reference; `pages()` gives them by name, and a test compares the two.
+`python docs/reference.py` writes the pages in docs/reference; `pages()` gives them by name, for a test to compare.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def language() -> Iterator[str]:
     yield "# The language"
     yield ""
     yield (
-        "A workflow is one YAML file. This page lists every key of it, as the JSON Schema does that `flow schema` prints. "
-        "What is rendered, and with which names, is in [values](values.md); how a run moves, in "
+        "A workflow is one YAML file. This page lists every key of it, as the JSON Schema does that `flow schema` "
+        "prints. What is rendered, and with which names, is in [values](values.md); how a run moves, in "
         "[what holds, whatever happens](../explanation/semantics.md)."
     )
     yield from _section("## A workflow", schema, parts, schema["properties"])
@@ -69,7 +69,8 @@ def language() -> Iterator[str]:
     yield "## Kinds of values"
     for name, part in parts.items():
         if name not in (*TYPES, "state"):
-            yield from _section(f"### {name}", part, parts, {})
+            keys = next((inner["properties"] for _, inner in _inner(part)), {})
+            yield from _section(f"### {name}", part, parts, keys)
             yield from _examples(part)
     yield ""
     yield "## Filters and tests"
@@ -99,11 +100,9 @@ def _section(title: str, part: Schema, parts: Schema, keys: Schema, note: str = 
     yield ""
     yield _text(part["description"]) + note
     rows = list(_rows(part, parts, keys, ""))
-    if rows or "properties" in part:
+    if rows:
         yield ""
-        yield from _table(
-            ["key", "type", "default", "what it is"], rows or list(_rows(part, parts, part["properties"], ""))
-        )
+        yield from _table(["key", "type", "default", "what it is"], rows)
 
 
 def _rows(part: Schema, parts: Schema, keys: Schema, prefix: str) -> Iterator[list[str]]:
@@ -118,8 +117,16 @@ def _rows(part: Schema, parts: Schema, keys: Schema, prefix: str) -> Iterator[li
             default,
             _about(name, own, value),
         ]
-        inner = own.get("properties", {}) if own.get("type") != "string" else {}
-        yield from _rows(own, parts, inner, f"{prefix}{name}.")
+        for way, inner in _inner(own):
+            yield from _rows(inner, parts, inner["properties"], f"{prefix}{name}{way}.")
+
+
+def _inner(part: Schema) -> Iterator[tuple[str, Schema]]:
+    """The objects in a key's value, each with the way to it from the key."""
+    items, members = part.get("items", {}), part.get("additionalProperties") or {}
+    for way, inner in (("", part), ("[]", items), (".NAME", members)):
+        if "properties" in inner:
+            yield way, inner
 
 
 def _type(own: Schema, value: Schema) -> str:
@@ -184,7 +191,7 @@ def commands() -> Iterator[str]:
     context = click.Context(cli.flow, info_name="flow")
     yield "# The commands"
     yield ""
-    yield "`flow --help` lists them, `flow COMMAND --help` explains one. Global options stand before or after the command."
+    yield "`flow --help` lists them, `flow COMMAND --help` explains one. Global options stand before or after it."
     yield ""
     yield from _parameters(cli.flow)
     yield ""
@@ -197,9 +204,9 @@ def commands() -> Iterator[str]:
     yield (
         "With `--json`, standard output is one JSON document, errors too: "
         '`{"error": {"code": …, "message": …, "details": …}}`. `flow history --follow` prints one document a line. '
-        "A run, a request and an entry of the history have the fields of [Run](python.md), Request and Entry; times are "
-        "RFC 3339 in UTC. Keys may be added, never renamed. Without it, tables and lines are for people, and times are in "
-        "this machine's zone; `NO_COLOR` is honoured. Warnings go to standard error."
+        "A run, a request and an entry of the history have the fields of Run, Request and Entry in the "
+        "[Python API](python.md); times are RFC 3339 in UTC. Keys may be added, never renamed. Without `--json`, "
+        "tables and lines are for people, and times are in this machine's zone. Warnings go to standard error."
     )
     yield ""
     yield "## Environment"
@@ -278,7 +285,7 @@ def python() -> Iterator[str]:
     yield ""
     yield "## Errors"
     yield ""
-    yield "One tree. Each has `.message`, `.code` (a stable word for programs) and `.details`, the same that `--json` prints."
+    yield "One tree. Each has `.message`, `.code` (a stable word for programs) and `.details`, as `--json` prints them."
     yield ""
     rows = []
     for name in ERRORS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import wraps
+from functools import update_wrapper
 from sqlite3 import Connection, IntegrityError
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -92,13 +92,13 @@ def _reads(
 ) -> Callable[Concatenate[SqliteStore, _Given], _Found]:
     """A method that makes values of rows: where they are not what was written, `StoreError`, code `damaged`."""
 
-    @wraps(method)
-    def read(store: SqliteStore, *given: _Given.args, **options: _Given.kwargs) -> _Found:
+    def read(store: SqliteStore, /, *given: _Given.args, **options: _Given.kwargs) -> _Found:
         try:
             return method(store, *given, **options)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
             raise _damaged(f"what is stored cannot be read ({type(error).__name__}: {error})") from error
 
+    update_wrapper(read, method)
     return read
 
 
