@@ -24,7 +24,7 @@ from typing import Any
 
 from holdpoint.api import Engine
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.errors import Conflict, Invalid
+from holdpoint.engine.errors import Conflict, Invalid, NotAllowed
 from holdpoint.testing import Clock
 
 LOG = "DomesticDeclarations"
@@ -108,7 +108,7 @@ def feed(engine: Engine, definition: Definition, clock: Clock, events: list[Even
             continue
         try:
             engine.decide(replay.runs[event.case], slug(event.activity), by=event.role)
-        except (Conflict, Invalid):
+        except (Conflict, NotAllowed, Invalid):
             state = engine.get_run(replay.runs[event.case]).state
             replay.refused[event.case] = {
                 "case": event.case,

@@ -387,4 +387,4 @@ class Holdpoint(RuleBasedStateMachine):
 
 
 TestHoldpoint = Holdpoint.TestCase
-TestHoldpoint.settings = settings(max_examples=50, stateful_step_count=30)
+TestHoldpoint.settings = settings(max_examples=25, stateful_step_count=25)
