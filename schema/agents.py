@@ -44,6 +44,9 @@ def _check_runs(report: Report, path: Path, state: State) -> None:
     if "value" in state and "retry" in state:
         message = "'retry' cannot stand beside 'value', which runs nothing and has no attempts"
         report.key((*path, "retry"), "HP206", message, "remove it")
+    if state.get("isolate") is False and "timeout" in state:
+        message = "'timeout' cannot be kept with 'isolate: false': nothing can stop a function in the engine's process"
+        report.key((*path, "timeout"), "HP206", message, "remove one of them")
     if "isolate" in state and "python" not in state:
         message = "'isolate' is for 'python' alone; nothing else could run in the engine's own process"
         report.key((*path, "isolate"), "HP206", message, "remove it")

@@ -33,7 +33,10 @@ _COMMAND = re.compile(r"^\$ (?P<first>.*)\n(?P<more>(?:> .*\n)*)(?P<shown>(?:(?!
 _ID = re.compile(r"\b(?:run|req)_[0-9a-z]{16}\b")
 _VARYING = (
     (_ID, "ID"),
-    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?(?: in \d+[a-z]+| \d+[a-z]+ ago| just now)?"), "TIME"),
+    (
+        re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?(?: in \d+[a-z]+| \d+[a-z]+ ago| just now)?"),
+        "TIME",
+    ),
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
     (re.compile(r" {2,}"), "  "),  # a column is as wide as what is in it
     (re.compile(r"\b(pid\"?:?|process) \d+"), r"\1 PID"),

@@ -973,7 +973,8 @@ def test_interrupts_have_the_status_that_shells_expect() -> None:
 def test_what_an_agent_prints_is_not_part_of_our_answer(flow: Flow) -> None:
     Path("chatty.py").write_text("def talk() -> int:\n    print('hello')\n    return 1\n")
     Path("chatty.yaml").write_text(
-        "workflow: chatty\nstates:\n  talk: {type: agent, python: 'chatty:talk', isolate: false, next: end}\n  end: {type: end}\n"
+        "workflow: chatty\nstates:\n"
+        "  talk: {type: agent, python: 'chatty:talk', isolate: false, next: end}\n  end: {type: end}\n"
     )
 
     result = flow("start", "chatty.yaml", "--json")

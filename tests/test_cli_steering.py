@@ -512,7 +512,7 @@ def test_a_row_that_names_none_is_found(flow: Flow) -> None:
     result = flow("db", "check", "--json")
 
     assert (result.status, result.json["findings"][0]["code"]) == (1, "database")
-    assert flow("db", "check").text.startswith("database: database table revisions")
+    assert flow("db", "check").text.startswith("database: table revisions")
 
 
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(flow: Flow) -> None:

@@ -156,7 +156,7 @@ def watch(points: Points) -> None:
     sqlite3.connect = functools.partial(sqlite3.connect, factory=Connection)  # type: ignore[assignment]
     run = agents.run
 
-    def run_between_points(work: Work, **options: Any) -> Outcome:
+    def run_between_points(work: Work, **options: Any) -> Outcome | agents.Crashed:
         points.reach(f"before agent {work.context.state}")
         if work.kind == "command":
             points.reach_within_command(work.context.state)
