@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from holdpoint.engine.definition import AnyState, Definition
 from holdpoint.engine.evolve import begin, evolve
 from holdpoint.engine.expressions import Scope
 from holdpoint.engine.history import seal
-from holdpoint.engine.model import NO_HASH, ActorKind, Entry, RunRecord, Step, Values
+from holdpoint.engine.model import NO_HASH, ActorKind, Entry, Ref, RunRecord, Step, Values
 from holdpoint.engine.names import Names
 from holdpoint.engine.times import format_time
 
@@ -128,6 +128,9 @@ class Draft:
     def revision(self, name: str, revision: int) -> Json:
         """The content of an earlier revision."""
         return self.facts.values.revision(name, revision)
+
+    def look_ahead(self, refs: Collection[Ref]) -> None:
+        """Nothing: expressions read few results, and say which only as they go."""
 
     def learn(self, step: Step) -> None:
         """Nothing: a draft knows what it makes."""

@@ -6,7 +6,7 @@ nothing is kept twice and a record stays small however much a run has produced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -436,6 +436,10 @@ class Values(Protocol):
 
     def revision(self, name: str, revision: int) -> Json:
         """The content of one revision of an artifact."""
+        ...
+
+    def look_ahead(self, refs: Collection[Ref]) -> None:
+        """Prepare for these results to be asked for, all at once where one at a time is slower."""
         ...
 
     def learn(self, step: Step) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -303,6 +303,9 @@ class _Values:
         if entry is None:
             raise NotFound(f"run {self._run_id}: artifact {name!r} has no revision {revision}")
         return self.content(entry.data["sha256"])
+
+    def look_ahead(self, refs: Collection[int]) -> None:
+        """Nothing: all is at hand."""
 
     def learn(self, step: Step) -> None:
         """Nothing: all is at hand."""

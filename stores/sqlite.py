@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import update_wrapper
@@ -39,6 +39,14 @@ _READ_HISTORY = f"""
 _READ_ENTRY = f"""
     SELECT {_ENTRY_COLUMNS} FROM history h WHERE h.run = (SELECT id FROM runs WHERE run_id = ?) AND h.seq = ?
 """  # noqa: S608 - constants of this module
+_READ_ENTRIES = f"""
+    SELECT {_ENTRY_COLUMNS} FROM history h
+    WHERE h.run = (SELECT id FROM runs WHERE run_id = ?) AND h.seq IN (SELECT value FROM json_each(?))
+"""  # noqa: S608 - constants of this module
+_READ_TEXTS = """
+    SELECT sha256, body FROM contents
+    WHERE run = (SELECT id FROM runs WHERE run_id = ?) AND hex(sha256) IN (SELECT value FROM json_each(?))
+"""
 _READ_CONTENT = "SELECT body FROM contents WHERE run = (SELECT id FROM runs WHERE run_id = ?) AND sha256 = ?"
 _READ_COMPILED = "SELECT d.document FROM sources s JOIN definitions d ON d.id = s.definition WHERE s.digest = ?"
 _ADD_SOURCE = """
@@ -150,6 +158,22 @@ class SqliteStore:
         if row is None:
             raise _damaged(f"entry {seq} of run {run_id} is missing")
         return _entry(run_id, row, "")
+
+    @_reads
+    def entries(self, run_id: str, seqs: Collection[int]) -> Sequence[Entry]:
+        """Some entries of a run. Their `prev` is not read."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_READ_ENTRIES, (run_id, canonical(list(seqs)))).fetchall()
+        return [_entry(run_id, row, "") for row in rows]
+
+    @_reads
+    def texts(self, run_id: str, hashes: Collection[str]) -> Mapping[str, str]:
+        """Some contents of a run, as they are stored."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                _READ_TEXTS, (run_id, canonical([sha256.upper() for sha256 in hashes]))
+            ).fetchall()
+        return {row[0].hex(): row[1] for row in rows}
 
     @_reads
     def definition(self, definition_id: str) -> str:
@@ -559,6 +583,15 @@ class SqliteValues:
         if entry is None:
             raise NotFound(f"run {self._run_id}: artifact {name!r} has no revision {revision}")
         return self.content(entry.data["sha256"])
+
+    def look_ahead(self, refs: Collection[int]) -> None:
+        """Read the entries that are not known yet, and what they name, in two statements."""
+        missing = [seq for seq in refs if seq not in self._entries]
+        if len(missing) > 1:
+            self._entries.update((entry.seq, entry) for entry in self._store.entries(self._run_id, missing))
+            named = [self._entries[seq].data.get(name) for seq in missing for name in ("output", "answers")]
+            hashes = [sha256 for sha256 in named if sha256 is not None and sha256 not in self._texts]
+            self._texts.update(self._store.texts(self._run_id, hashes))
 
     def learn(self, step: Step) -> None:
         """Keep what the step made, and forget the rest when it has become much."""
