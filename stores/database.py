@@ -306,7 +306,7 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
 def _size(path: str) -> int | None:
     """A file's size; None where there is none."""
     try:
-        return Path(path).stat().st_size
+        return Path(path).stat().st_size if Path(path).is_file() else None
     except OSError:
         return None
 

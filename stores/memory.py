@@ -79,7 +79,7 @@ class MemoryStore:
             for run in self._runs.values():
                 if run.definition.id == definition_id:
                     return run.definition.text
-        raise StoreError(f"definition {definition_id} is missing", code="damaged")
+        raise StoreError(f"definition {definition_id} is missing", code="corrupt")
 
     def compiled(self, source: str) -> str | None:
         """The text of what was compiled from a source."""

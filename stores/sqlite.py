@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import update_wrapper
+from functools import wraps
 from sqlite3 import Connection, IntegrityError
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import peewee
 
@@ -95,18 +95,16 @@ _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
 
 
-def _reads(
-    method: Callable[Concatenate[SqliteStore, _Given], _Found],
-) -> Callable[Concatenate[SqliteStore, _Given], _Found]:
-    """A method that makes values of rows: where they are not what was written, `StoreError`, code `damaged`."""
+def _reads(method: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
+    """A method that makes values of rows: where they are not what was written, `StoreError`, code `corrupt`."""
 
-    def read(store: SqliteStore, /, *given: _Given.args, **options: _Given.kwargs) -> _Found:
+    @wraps(method)
+    def read(*given: _Given.args, **options: _Given.kwargs) -> _Found:
         try:
-            return method(store, *given, **options)
+            return method(*given, **options)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
             raise _damaged(f"what is stored cannot be read ({type(error).__name__}: {error})") from error
 
-    update_wrapper(read, method)
     return read
 
 
@@ -564,6 +562,7 @@ class SqliteValues:
         self._texts: dict[str, str] = {}
         self._entries: dict[int, Entry] = {}
 
+    @_reads
     def content(self, sha256: str) -> Json:
         """One content."""
         if sha256 not in self._contents:
@@ -571,6 +570,7 @@ class SqliteValues:
             self._contents[sha256] = self._store.content(self._run_id, sha256) if text is None else decoded(text)
         return self._contents[sha256]
 
+    @_reads
     def entry(self, seq: int) -> Entry:
         """One entry."""
         if seq not in self._entries:
@@ -584,6 +584,7 @@ class SqliteValues:
             raise NotFound(f"run {self._run_id}: artifact {name!r} has no revision {revision}")
         return self.content(entry.data["sha256"])
 
+    @_reads
     def look_ahead(self, refs: Collection[int]) -> None:
         """Read the entries that are not known yet, and what they name, in two statements."""
         missing = [seq for seq in refs if seq not in self._entries]
@@ -778,7 +779,7 @@ def _due(micros: int) -> datetime | None:
 
 
 def _damaged(what: str) -> StoreError:
-    return StoreError(f"{what}; see flow verify", code="damaged")
+    return StoreError(f"{what}; see flow verify", code="corrupt")
 
 
 def _rows_of_run(connection: Connection, run_id: str) -> list[tuple[Any, ...]]:

@@ -34,14 +34,18 @@ _ID = re.compile(r"\b(?:run|req)_[0-9a-z]{16}\b")
 _VARYING = (
     (_ID, "ID"),
     (
-        re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?(?: in \d+[a-z]+| \d+[a-z]+ ago| just now)?"),
+        re.compile(
+            r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?(?: UTC)?"  # 2026-11-25 17:11:13 UTC
+            r"(?: \(?(?:in \d+[a-z]+|\d+[a-z]+ ago|just now)\)?)?"  # (just now)
+        ),
         "TIME",
     ),
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
     (re.compile(r" {2,}"), "  "),  # a column is as wide as what is in it
     (re.compile(r"\b(pid\"?:?|process) \d+"), r"\1 PID"),
 )
-_COLUMNS = "120"
+_SETTING = {"FLOW_USER": "ann", "TZ": "UTC", "COLUMNS": "120", "NO_COLOR": "1"}
+"""The same wherever the examples run."""
 
 
 def plain(text: str) -> str:
@@ -135,7 +139,7 @@ def _environment(shims: Path) -> dict[str, str]:
         path.write_text(f'#!/bin/sh\nexec {quote(sys.executable)} {words}"$@"\n', encoding="utf-8")
         path.chmod(0o755)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("FLOW_")}
-    return kept | {"PATH": f"{shims}{os.pathsep}{kept['PATH']}", "COLUMNS": _COLUMNS, "NO_COLOR": "1"}
+    return kept | {"PATH": f"{shims}{os.pathsep}{kept['PATH']}", **_SETTING}
 
 
 def run(page: str, folder: Path) -> str:

@@ -350,3 +350,28 @@ def test_an_alarm_rings_at_once_and_at_the_due_time_between_sweeps(ringing: Star
     ringing(bell, timedelta(hours=1))
 
     assert bell.rings(1)
+
+
+def test_an_alarm_stops_while_a_call_is_under_way_and_calls_no_more(ringing: Start) -> None:
+    is_inside, may_end = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def wake() -> datetime:
+        calls.append(1)
+        is_inside.set()
+        may_end.wait(PATIENCE)
+        return datetime.now(UTC)
+
+    bell = alarm.Alarm(wake, SWEEP)
+    bell.start()
+    assert is_inside.wait(PATIENCE)
+    stopping = threading.Thread(target=bell.stop, daemon=True)
+    stopping.start()
+    stopping.join(0.05)
+    assert stopping.is_alive()
+
+    may_end.set()
+    stopping.join(PATIENCE)
+
+    assert not stopping.is_alive()
+    assert len(calls) == 1

@@ -1,0 +1,150 @@
+"""The documentation is true: its examples do what it shows, its links lead somewhere, its reference is up to date."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import holdpoint
+from holdpoint import api, settings
+from tests import pages
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+MADE = ("language.md", "commands.md", "python.md")
+"""The pages of the reference that docs/reference.py makes."""
+
+PAGES = sorted(
+    path for path in DOCS.rglob("*.md") if path.name not in MADE and "design" not in path.relative_to(DOCS).parts
+)
+ALL = sorted({*PAGES, *(DOCS / "reference" / name for name in MADE), ROOT / "README.md"})
+
+each_page = pytest.mark.parametrize("path", ALL, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def _has_examples(path: Path) -> bool:
+    return (
+        re.search(r"^```(console|python)|file=|<!-- prints:", path.read_text(encoding="utf-8"), re.MULTILINE)
+        is not None
+    )
+
+
+@pytest.mark.parametrize("path", filter(_has_examples, PAGES), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_examples_of_a_page_do_what_it_shows(path: Path, tmp_path: Path) -> None:
+    page = path.read_text(encoding="utf-8")
+
+    assert pages.plain(pages.run(page, tmp_path)) == pages.plain(page)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_reference_is_up_to_date(name: str) -> None:
+    made = _generator().pages()[name]
+
+    assert (DOCS / "reference" / name).read_text(encoding="utf-8") == made, "run python docs/reference.py"
+
+
+def test_the_reference_says_every_key_of_the_language() -> None:
+    page = (DOCS / "reference" / "language.md").read_text(encoding="utf-8")
+    schema = _generator().json.loads(_generator().schema_text())
+
+    keys = {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", {})}
+
+    assert {key for key in keys if not re.search(rf"^\| `{key}`", page, re.MULTILINE)} == set()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "{type: call, workflow: y, next: e}",
+        "{type: agent, http: {url: 'https://x'}, next: e}",
+        "{type: agent, llm: {model: m}, next: e}",
+        "{type: agent, value: 1, queue: q, next: e}",
+        "{type: approval, quorum: {approve: 2}, on: {approve: e}, timeout: never}",
+        "{type: approval, escalate: [{after: 1h, remind: true}], on: {approve: e}, timeout: 2h, default: approve}",
+        "{type: approval, calendar: c, on: {approve: e}, timeout: never}",
+        "{type: approval, exclude: [authors], on: {approve: e}, timeout: never}",
+        "{type: approval, exclude: ['deciders:a'], on: {approve: e}, timeout: never}",
+        "{type: approval, on: {approve: e}, timeout: 2 business days, default: approve}",
+    ],
+)
+def test_what_the_reference_calls_not_available_is_refused(state: str) -> None:
+    with pytest.raises(holdpoint.DefinitionError, match="not available in this version"):
+        api.loads(f"workflow: x\nstates: {{a: {state}, e: {{type: end}}}}")
+
+
+@each_page
+def test_every_link_leads_somewhere(path: Path) -> None:
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lost = []
+
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith(("https://", "mailto:")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        if not target.is_file() or (anchor and anchor not in _anchors(target)):
+            lost.append(link)
+
+    assert lost == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    expected = {path.relative_to(DOCS).with_suffix("").as_posix() for path in ALL if path.is_relative_to(DOCS)}
+
+    listed = {
+        line for block in re.findall(r"^```\{toctree\}\n(.*?)^```$", index, re.M | re.S) for line in block.split()
+    }
+
+    assert expected - {"index", "README"} == listed - {":maxdepth:", "1"}
+
+
+@pytest.mark.parametrize("path", [DOCS / "operating.md"])
+def test_settings_that_a_page_shows_are_settings(path: Path, tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```toml[^\n]*\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / settings.FILE).write_text(block, encoding="utf-8")
+
+    loaded = settings.load(tmp_path)
+
+    assert tomllib.loads(block).keys() == set(settings._KEYS)
+    assert loaded == settings.Settings(project=tmp_path, roles={"dora": frozenset({"manager", "legal"})})
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    if importlib.util.find_spec("sphinx") is None:
+        pytest.skip("the site's generator is not installed; requirements-docs.txt has it")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", DOCS, tmp_path / "site"],
+        env=os.environ | {"PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "site" / "index.html").is_file()
+
+
+def _anchors(path: Path) -> set[str]:
+    """What a heading is called in a link: its words in lower case, joined by hyphens."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _generator() -> Any:
+    """The module docs/reference.py, which no package holds."""
+    spec = importlib.util.spec_from_file_location("holdpoint_docs_reference", DOCS / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
