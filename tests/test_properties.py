@@ -104,6 +104,7 @@ class Holdpoint(RuleBasedStateMachine):
         self.definition = self.engine.loads(workflow(states))
         self.cases: list[Case] = []
         self.keys: dict[str, tuple[int, Case]] = {}
+        self.start_run(advance=True, n=0, key=None)
 
     def teardown(self) -> None:
         if hasattr(self, "engine"):
@@ -177,6 +178,9 @@ class Holdpoint(RuleBasedStateMachine):
 
     @rule(advance=st.booleans(), n=st.integers(0, 1), key=st.sampled_from([None, None, "a", "b"]))
     def start(self, advance: bool, n: int, key: str | None) -> None:
+        self.start_run(advance=advance, n=n, key=key)
+
+    def start_run(self, *, advance: bool, n: int, key: str | None) -> None:
         if key in self.keys and self.keys[key][0] != n:
             with pytest.raises(holdpoint.Conflict) as caught:
                 self.engine.start(self.definition, {"n": n}, key=key, advance=advance)
