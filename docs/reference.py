@@ -24,6 +24,7 @@ from holdpoint.engine.expressions.filters import FILTERS, TESTS
 from holdpoint.scheduler.serve import Server
 from holdpoint.schema import available
 from holdpoint.schema.codes import CODES
+from holdpoint.schema.sheet import AVAILABLE_TYPES
 from holdpoint.testing import Clock
 
 FOLDER = Path(__file__).parent / "reference"
@@ -63,13 +64,13 @@ def language() -> Iterator[str]:
     yield from _section("## A workflow", schema, parts, schema["properties"])
     for name in TYPES:
         part = parts[name]
-        note = "" if name in available.AVAILABLE_TYPES else f" {LATER}"
+        note = "" if name in AVAILABLE_TYPES else f" {LATER}"
         yield from _section(f"## {name}", part, parts, part["properties"], note)
     yield ""
     yield "## Kinds of values"
     for name, part in parts.items():
         if name not in (*TYPES, "state"):
-            keys = next((inner["properties"] for _, inner in _inner(part)), {})
+            keys: Schema = next((inner["properties"] for _, inner in _inner(part)), {})
             yield from _section(f"### {name}", part, parts, keys)
             yield from _examples(part)
     yield ""
@@ -311,7 +312,7 @@ def _class(title: str, kind: type, *, is_made_by: str = "") -> Iterator[str]:
     elif not is_made_by:
         yield ""
         yield "```python"
-        yield _signature(title.rpartition(".")[2], kind.__init__)
+        yield _signature(title.rpartition(".")[2], vars(kind)["__init__"])
         yield "```"
     owner = title.rpartition(".")[2]
     for name, member in vars(kind).items():

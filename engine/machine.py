@@ -6,7 +6,7 @@ object landed. There are conditions and no callbacks with side effects, so a ref
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -48,14 +48,37 @@ def build(definition: Definition) -> Machine:
     return machine
 
 
-def choose(machine: Machine, state: str | None, option: str, holds: Callable[[Expression], bool]) -> str | None:
+def choose(definition: Definition, state: str | None, option: str, holds: Callable[[Expression], bool]) -> str | None:
     """The state that *option* leads to from *state* (None: before the first), or None where no condition holds.
 
     Whatever *holds* raises is passed on.
     """
+    fixed = _fixed(definition).get((state, option))
+    return _ask(build(definition), state, option, holds) if fixed is None else fixed
+
+
+def _ask(machine: Machine, state: str | None, option: str, holds: Callable[[Expression], bool]) -> str | None:
     traveller = Traveller(_BEFORE_START if state is None else state, holds)
     is_moved: bool = machine.events[option].trigger(traveller)
     return traveller.state if is_moved else None
+
+
+@lru_cache(maxsize=256)
+def _fixed(definition: Definition) -> Mapping[tuple[str | None, str], str]:
+    """What the machine answers whatever holds: an option with one target and no condition is asked about once."""
+    options = [
+        (state.name, option, targets) for state in definition.states.values() for option, targets in state.on.items()
+    ]
+    machine = build(definition)
+    return {
+        (state, option): str(_ask(machine, state, option, _nothing_holds))
+        for state, option, targets in options
+        if targets[0].when is None
+    }
+
+
+def _nothing_holds(when: Expression) -> bool:
+    return False
 
 
 def _add(machine: Machine, source: str, option: str, targets: Targets) -> None:

@@ -28,7 +28,7 @@ from holdpoint.engine.durations import Duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import Expression, Scope, Value, parse_value
 from holdpoint.engine.ids import request_id
-from holdpoint.engine.machine import START, build, choose
+from holdpoint.engine.machine import START, choose
 from holdpoint.engine.model import MAX_TRANSITIONS, ON_CANCEL, RunRecord
 from holdpoint.engine.names import resolve
 from holdpoint.engine.people import check_person
@@ -181,7 +181,7 @@ def _go(draft: Draft, option: str, targets: Targets) -> bool:
     def holds(when: Expression) -> bool:
         return when.holds(draft.scope())
 
-    to = choose(build(draft.definition), run.state, option, holds)
+    to = choose(draft.definition, run.state, option, holds)
     if to is None:
         conditions = ", ".join(repr(target.when.source) for target in targets if target.when is not None)
         where = f"state {run.state!r}, option {option!r}" if run.state else "initial"

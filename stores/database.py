@@ -317,7 +317,7 @@ def _number(error: BaseException | None) -> int:
 
 
 def _code(error: BaseException) -> str:
-    cause = error if isinstance(error, sqlite3.Error) else error.__cause__ or error.__context__
+    cause = error if isinstance(error, sqlite3.Error) else error.__cause__ or error.__context__ or error
     number = _number(cause)
     if isinstance(cause, UnicodeDecodeError | sqlite3.OperationalError) and number in (0, sqlite3.SQLITE_ERROR):
         return "corrupt"  # a text that is none, a table that is gone: every statement of ours is right

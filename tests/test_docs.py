@@ -37,7 +37,9 @@ def _has_examples(path: Path) -> bool:
     )
 
 
-@pytest.mark.parametrize("path", filter(_has_examples, PAGES), ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if _has_examples(path)], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 def test_the_examples_of_a_page_do_what_it_shows(path: Path, tmp_path: Path) -> None:
     page = path.read_text(encoding="utf-8")
 

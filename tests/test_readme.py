@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdpoint import cli
-from holdpoint.schema import available
+from holdpoint.schema.sheet import AVAILABLE_TYPES
 from tests import pages
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +30,7 @@ def test_the_readme_names_each_command(name: str) -> None:
     assert re.search(rf"`flow {name}\b|`{name}`|^\$ flow (--as \w+ )?{name}\b", README, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", available.AVAILABLE_TYPES)
+@pytest.mark.parametrize("name", AVAILABLE_TYPES)
 def test_the_readme_names_each_type_of_state_that_there_is(name: str) -> None:
     (sentence,) = re.findall(r"^This version runs the state types (.*?)\.$", README, re.MULTILINE | re.DOTALL)
 

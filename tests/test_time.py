@@ -265,7 +265,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 
     class Datetime(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Self:  # type: ignore[override]
+        def now(cls, tz: tzinfo | None = None) -> Self:
             return wall().astimezone(tz)  # type: ignore[return-value]
 
     monkeypatch.setattr(alarm, "system_clock", wall)

@@ -680,13 +680,13 @@ def test_all_stores_answer_alike(moves: list[tuple[int, str]]) -> None:
 
 def _answers(store: Store, clock: Clock) -> dict[str, Any]:
     """All that a store says, in plain values."""
-    inbox = {"workflow": None, "priority": None, "due": None, "limit": 99, "after": None}
+    listing: dict[str, Any] = {"workflow": None, "limit": 99, "after": None}
     return {
         "runs": [
-            (row.cursor, row.run.id)
-            for row in store.runs(now=clock(), statuses=(), workflow=None, limit=99, after=None)
+            [(row.cursor, row.run.id) for row in store.runs(now=clock(), statuses=statuses, **listing)]
+            for statuses in ((), ("running",), ("waiting",), ("done", "failed"))
         ],
-        "inbox": [(row.cursor, row.request) for row in store.inbox(now=clock(), **inbox)],
+        "inbox": [(row.cursor, row.request) for row in store.inbox(now=clock(), priority=None, due=None, **listing)],
         "due": list(store.due(clock() + timedelta(days=9), ACTIONS, 99)),
         "next": store.next_due(),
         "leases": list(store.leases()),
