@@ -404,7 +404,7 @@ def _finish(draft: Draft, command: Finish) -> bool:
         _note_late(draft, command)
         return True
     if isinstance(outcome, Success):
-        succeed(draft, outcome.output, stderr=outcome.stderr)
+        succeed(draft, outcome.output, stderr=outcome.stderr, is_checked=True)
     else:
         is_counted = outcome.code not in _NOT_COUNTED
         fail_agent(draft, outcome.code, outcome.message, outcome.details, outcome.stderr, is_counted=is_counted)

@@ -87,7 +87,7 @@ class _Desk:
             # compare-and-set would send us back here, so that no look is older than what it is acted on.
             standing = self._loop.read(self._run_id)
             self._settle_on_one(standing.run)
-            if self._is_repetition():
+            if self._is_repetition(standing.run):
                 return Settled(run_id=self._run_id, step=None)
             if self._loop.apply_due(standing):
                 continue
@@ -110,7 +110,7 @@ class _Desk:
         if self._request_id is None and len(run.requests) == 1 and self._at in (None, run.state):
             self._request_id = self.request_id = next(iter(run.requests))
 
-    def _is_repetition(self) -> bool:
+    def _is_repetition(self, run: RunRecord) -> bool:
         if self._key is not None:
             known = (
                 self._store.key_of_run(self._run_id, self._key)
@@ -125,15 +125,14 @@ class _Desk:
                     code="key_reused",
                     details={"key": self._key, "request": known.request_id},
                 )
-        row = self._decided_before()
+        row = None if self._request_id in run.requests else self._decided_before(run)
         return row is not None and self._is_same(row)
 
-    def _decided_before(self) -> RequestRow | None:
+    def _decided_before(self, run: RunRecord) -> RequestRow | None:
         """The settled request that this decision may be a repetition of."""
         if self._request_id is not None:
             row = self._store.request(self._request_id)
             return row if row.settled_seq is not None else None
-        run = self._store.run(self._run_id)
         if run.requests and self._at in (None, run.state):
             return None
         settled = [row for row in self._store.requests(self._run_id) if row.settled_seq is not None]

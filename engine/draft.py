@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from holdpoint.engine.agents import Work
-from holdpoint.engine.canonical import Json, check_json, decoded, digest
+from holdpoint.engine.canonical import Json, canonical, check_json, decoded, digest
 from holdpoint.engine.definition import AnyState, Definition
 from holdpoint.engine.evolve import begin, evolve
 from holdpoint.engine.expressions import Scope
@@ -108,9 +108,12 @@ class Draft:
         self._run = evolve(run, entry)
         return entry
 
-    def keep(self, value: Json, what: str) -> str:
-        """The hash of a value that the step will store. Raises `Invalid` where it is no JSON, or too large."""
-        text = check_json(value, what, max_bytes=self.facts.max_bytes)
+    def keep(self, value: Json, what: str, *, is_checked: bool = False) -> str:
+        """The hash of a value that the step will store. Raises `Invalid` where it is no JSON, or too large.
+
+        *is_checked* says that `check_json` has seen the value before, under the same bound.
+        """
+        text = canonical(value) if is_checked else check_json(value, what, max_bytes=self.facts.max_bytes)
         sha256 = digest(text)
         self._contents[sha256] = text
         return sha256

@@ -65,13 +65,18 @@ def fail(draft: Draft, code: str, message: str, details: Mapping[str, Json] | No
     )
 
 
-def succeed(draft: Draft, output: Json, *, actor: str | None = None, stderr: str = "") -> None:
-    """Take an agent's output as the result of the state, if it meets the state's schema."""
+def succeed(
+    draft: Draft, output: Json, *, actor: str | None = None, stderr: str = "", is_checked: bool = False
+) -> None:
+    """Take an agent's output as the result of the state, if it meets the state's schema.
+
+    *is_checked*: whoever ran the agent has made sure that the output is JSON, and not too large.
+    """
     state = draft.state
     if not isinstance(state, AgentState):
         raise TypeError(f"state {state.name!r} is no agent")
     try:
-        sha256 = draft.keep(output, f"output of state {state.name!r}")
+        sha256 = draft.keep(output, f"output of state {state.name!r}", is_checked=is_checked)
         if state.output is not None:
             jsonschemas.validate(state.output, output, "output", "agent_output")
     except Invalid as error:
@@ -375,7 +380,8 @@ def _revise(draft: Draft, state: AgentState) -> None:
     else:
         scope = draft.scope(output=output)
         contents = {name: part.render(scope) for name, part in state.artifact.items()}
-    kept = {name: draft.keep(content, f"artifact {name!r}") for name, content in contents.items()}
+    is_whole = isinstance(state.artifact, str)  # then it is the output, which was kept before
+    kept = {name: draft.keep(content, f"artifact {name!r}", is_checked=is_whole) for name, content in contents.items()}
     for name, sha256 in kept.items():
         latest = draft.run.artifacts.get(name)
         draft.emit(

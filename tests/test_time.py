@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self
@@ -11,9 +16,10 @@ from typing import Self
 import apscheduler.schedulers.base
 import pytest
 
+from holdpoint import Engine
 from holdpoint.engine.times import parse_time
 from holdpoint.scheduler import alarm
-from tests.building import World, drafted, gate, review, utc, value
+from tests.building import World, drafted, gate, review, utc, value, workflow
 
 SWEEP = timedelta(milliseconds=50)
 # A ring that does not come would not come for hours: this is for a busy machine.
@@ -375,3 +381,46 @@ def test_an_alarm_stops_while_a_call_is_under_way_and_calls_no_more(ringing: Sta
 
     assert not stopping.is_alive()
     assert len(calls) == 1
+
+
+# --- two servers, and passes besides ----------------------------------------------------------------------------------
+
+DEADLINES = 500
+
+
+def test_two_servers_and_passes_at_once_settle_each_deadline_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'flow.db'}?synchronous=normal"
+    program = [sys.executable, "-m", "holdpoint.cli", "serve", "--no-web", "--sweep", "1s", "--json", "--db", url]
+    with Engine(url, project=tmp_path) as engine, ExitStack() as stack:
+        definitions = [
+            engine.loads(workflow({"ask": gate(timeout=f"{seconds}s", default="reject")}, workflow=f"w{seconds}"))
+            for seconds in (1, 2, 3)
+        ]
+        runs = [engine.start(definitions[number % 3]) for number in range(DEADLINES)]
+        servers = [_served(stack, program, tmp_path) for _ in range(2)]
+        until, defaults = time.monotonic() + PATIENCE, 0
+        while engine.runs(status=["waiting", "running"], limit=1).items and time.monotonic() < until:
+            defaults += engine.tick(limit=20)["defaults"]
+            threading.Event().wait(0.1)
+        for server in servers:
+            server.terminate()
+            printed, errors = server.communicate(timeout=PATIENCE)
+            assert (server.returncode, b"Traceback" in errors) == (0, False)
+            defaults += json.loads(printed)["defaults"]
+
+        settled = {run.id: [entry for entry in engine.history(run.id) if "request.e" in entry.kind] for run in runs}
+        assert [len(entries) for entries in settled.values()] == [1] * DEADLINES
+        assert defaults == DEADLINES
+        for run in runs:
+            due_at = run.requests[0].due_at
+            assert due_at is not None
+            assert settled[run.id][0].at >= due_at
+        assert {engine.get_run(run.id).state for run in runs} == {"refused"}
+        assert engine.verify() == ()
+
+
+def _served(stack: ExitStack, program: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    server = subprocess.Popen(program, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    stack.enter_context(server)
+    stack.callback(server.kill)
+    return server

@@ -110,7 +110,7 @@ def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
             trouble.meet(sql)
             return super().execute(sql, *parameters)
 
-        def executemany(self, sql: str, *parameters: Any) -> Any:  # type: ignore[override]
+        def executemany(self, sql: str, *parameters: Any) -> Any:
             trouble.meet(sql)
             return super().executemany(sql, *parameters)
 
@@ -158,7 +158,8 @@ class Play:
         self._insist(lambda: engine.decide(run.id, "revise", by="ann", comment="c", artifact="edit", key="1"))
         self._insist(lambda: engine.claim(engine.get_run(run.id).requests[0].id, by="ann"))
         self._insist(lambda: engine.signal(run.id, "up", {"early": True}, key="2"))
-        self._insist(lambda: engine.decide(engine.get_run(run.id).requests[0].id, "accept", by="ann", key="3"))
+        (request,) = engine.get_run(run.id).requests
+        self._insist(lambda: engine.decide(request.id, "accept", by="ann", key="3"))
         for _ in range(4):  # the retry, the end of a lease that could not be given back, the approval's default
             self.clock.set(self.clock() + timedelta(hours=1))
             self._insist(engine.tick)
