@@ -133,7 +133,7 @@ def _inner(part: Schema) -> Iterator[tuple[str, Schema]]:
 def _type(own: Schema, value: Schema) -> str:
     if "$ref" in own:
         name = own["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.replace('_', '-')})"
+        return f"[{name}](#{name})"
     if "enum" in value:
         return " or ".join(f"`{_flow(word)}`" for word in value["enum"])
     kinds = value.get("type", "any")

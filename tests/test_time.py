@@ -19,6 +19,7 @@ import pytest
 from holdpoint import Engine
 from holdpoint.engine.times import parse_time
 from holdpoint.scheduler import alarm
+from holdpoint.scheduler.serve import Server
 from tests.building import World, drafted, gate, review, utc, value, workflow
 
 SWEEP = timedelta(milliseconds=50)
@@ -383,6 +384,40 @@ def test_an_alarm_stops_while_a_call_is_under_way_and_calls_no_more(ringing: Sta
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("jump", JUMPS.values(), ids=JUMPS.keys())
+def test_a_server_goes_on_when_the_clock_is_set(wall: Wall, tmp_path: Path, jump: timedelta) -> None:
+    with Engine("memory://", clock=wall, project=tmp_path) as engine, ExitStack() as stack:
+        run = engine.start(engine.loads(workflow({"ask": gate(timeout="30m", default="reject")})))
+        server = Server(engine._loop, sweep=SWEEP)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.stop)
+
+        wall.offset = jump
+        soon = engine.start(engine.loads(workflow({"ask": gate(timeout="1s", default="reject")})))
+        assert _is_settled(engine, soon.id, PATIENCE)
+        assert _is_settled(engine, run.id, PATIENCE if jump > timedelta() else 0) == (jump > timedelta())
+
+        wall.offset = timedelta(hours=1)
+        assert _is_settled(engine, run.id, PATIENCE)
+
+        for item in (run, soon):
+            assert item.requests[0].due_at is not None
+            (settled,) = (entry for entry in engine.history(item.id) if entry.kind == "request.expired")
+            assert settled.at >= item.requests[0].due_at
+        assert engine.verify() == ()
+
+
+def _is_settled(engine: Engine, run_id: str, within: float) -> bool:
+    until = time.monotonic() + within
+    while not (is_settled := any(entry.kind == "request.expired" for entry in engine.history(run_id))):
+        if time.monotonic() >= until:
+            break
+        threading.Event().wait(0.02)
+    return is_settled
+
+
 # --- two servers, and passes besides ----------------------------------------------------------------------------------
 
 DEADLINES = 500
@@ -397,9 +432,11 @@ def test_two_servers_and_passes_at_once_settle_each_deadline_once(tmp_path: Path
             for seconds in (1, 2, 3)
         ]
         runs = [engine.start(definitions[number % 3]) for number in range(DEADLINES)]
-        servers = [_served(stack, program, tmp_path) for _ in range(2)]
+        health = [tmp_path / name for name in ("one", "two")]
+        servers = [_served(stack, [*program, "--health", str(file)], tmp_path) for file in health]
         until, defaults = time.monotonic() + PATIENCE, 0
-        while engine.runs(status=["waiting", "running"], limit=1).items and time.monotonic() < until:
+        while engine.runs(status=["waiting", "running"], limit=1).items or not all(file.exists() for file in health):
+            assert time.monotonic() < until
             defaults += engine.tick(limit=20)["defaults"]
             threading.Event().wait(0.1)
         for server in servers:
