@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
@@ -125,5 +124,7 @@ class DefinitionError(HoldpointError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the closest known word, or an empty text when none is close."""
+    from difflib import get_close_matches  # not for those who make no mistake: it costs some milliseconds
+
     close = get_close_matches(word, [str(item) for item in known], n=1)
     return f"did you mean {close[0]!r}?" if close else ""
