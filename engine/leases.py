@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,7 +99,7 @@ class Heart:
 @cache
 def _machine() -> str:
     # Containers share a host's name and boot, but not its processes: their numbers mean something else there.
-    facts = [socket.gethostname()]
+    facts = [_host()]
     for path in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"):
         try:
             facts.append(Path(path).read_text().strip())
@@ -111,6 +110,14 @@ def _machine() -> str:
     except OSError:
         facts.append("")
     return sha256("|".join(facts).encode()).hexdigest()[:12]
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform
+
+    return platform.node()
 
 
 def _started(pid: int) -> str:
