@@ -239,6 +239,12 @@ def _crash_answers(draft: Draft, request: RequestRecord, command: Decide) -> Jso
 
 def _settle(draft: Draft, request: RequestRecord, command: Decide, answers: Json, edit: Json) -> None:
     edited = _edit(draft, command, edit) if command.has_artifact else None
+    _note_decision(draft, request, command, answers, edited)
+
+
+def _note_decision(
+    draft: Draft, request: RequestRecord, command: Decide, answers: Json, edited: str | None = None
+) -> None:
     draft.emit(
         "request.decided",
         actor=command.by,
@@ -296,15 +302,7 @@ def _stood_on(draft: Draft, request: RequestRecord) -> dict[str, Json]:
 
 
 def _settle_crash(draft: Draft, request: RequestRecord, command: Decide, answers: Json) -> None:
-    draft.emit(
-        "request.decided",
-        actor=command.by,
-        actor_kind="human",
-        request=request.id,
-        decision=command.option,
-        comment=command.comment,
-        answers=None if answers is None else draft.keep(answers, "answers"),
-    )
+    _note_decision(draft, request, command, answers)
     _after_crash(draft, command.option, answers, command.by)
 
 

@@ -7,13 +7,12 @@ beyond it, everything between the first and the last difference counts as change
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import Match, SequenceMatcher
 from typing import Literal, TypeAlias
 
 from holdpoint.engine.canonical import Json, canonical
+from holdpoint.engine.matching import Budget, Matcher, TooMuch
 
 MAX_STEPS = 5_000_000
 """What one comparison may take, about a second."""
@@ -85,18 +84,18 @@ class Change:
 
 def diff(old: Json, new: Json) -> tuple[Change, ...]:
     """Everything that differs, in the order of the old value's keys and then the new one's; nothing if none does."""
-    return tuple(_changes(old, new, (), _Budget(MAX_STEPS)))
+    return tuple(_changes(old, new, (), Budget(MAX_STEPS)))
 
 
 def redline(old: str, new: str) -> tuple[Hunk, ...]:
     """The hunks that make the new text of the old one; nothing if they are the same."""
-    return _redline(old, new, _Budget(MAX_STEPS))
+    return _redline(old, new, Budget(MAX_STEPS))
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def _changes(old: Json, new: Json, path: Path, budget: _Budget) -> Iterator[Change]:
+def _changes(old: Json, new: Json, path: Path, budget: Budget) -> Iterator[Change]:
     if canonical(old) == canonical(new):
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -114,7 +113,7 @@ def _changes(old: Json, new: Json, path: Path, budget: _Budget) -> Iterator[Chan
         yield Change(path=path, kind="changed", old=old, new=new, hunks=hunks)
 
 
-def _changes_of_lists(old: list[Json], new: list[Json], path: Path, budget: _Budget) -> Iterator[Change]:
+def _changes_of_lists(old: list[Json], new: list[Json], path: Path, budget: Budget) -> Iterator[Change]:
     for tag, i, j, k, m in _matched([canonical(item) for item in old], [canonical(item) for item in new], budget):
         if tag == "equal":
             continue
@@ -130,7 +129,7 @@ def _changes_of_lists(old: list[Json], new: list[Json], path: Path, budget: _Bud
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def _redline(old: str, new: str, budget: _Budget) -> tuple[Hunk, ...]:
+def _redline(old: str, new: str, budget: Budget) -> tuple[Hunk, ...]:
     old_lines, new_lines = _LINE.findall(old), _LINE.findall(new)
     return tuple(
         Hunk(
@@ -146,7 +145,7 @@ def _redline(old: str, new: str, budget: _Budget) -> tuple[Hunk, ...]:
     )
 
 
-def _pieces(tag: str, old: str, new: str, budget: _Budget) -> Iterator[Piece]:
+def _pieces(tag: str, old: str, new: str, budget: Budget) -> Iterator[Piece]:
     if tag == "equal":
         yield Piece("same", old)
     elif tag == "replace":
@@ -155,7 +154,7 @@ def _pieces(tag: str, old: str, new: str, budget: _Budget) -> Iterator[Piece]:
         yield from _replaced(old, new)
 
 
-def _words(old: str, new: str, budget: _Budget) -> Iterator[Piece]:
+def _words(old: str, new: str, budget: Budget) -> Iterator[Piece]:
     """Two passages word by word, or as a whole where they have too little in common."""
     ours, theirs = _TOKEN.findall(old), _TOKEN.findall(new)
     opcodes = _matched(ours, theirs, budget)
@@ -219,31 +218,15 @@ def _grouped(opcodes: Sequence[_Opcode]) -> Iterator[list[_Opcode]]:
 # --- matching ---------------------------------------------------------------------------------------------------------
 
 
-class _TooMuch(Exception):
-    pass
-
-
-class _Budget:
-    """Steps that several comparisons share; the same values always take the same steps."""
-
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-
-    def spend(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
-            raise _TooMuch
-
-
-def _matched(old: Sequence[str], new: Sequence[str], budget: _Budget) -> list[_Opcode]:
+def _matched(old: Sequence[str], new: Sequence[str], budget: Budget) -> list[_Opcode]:
     """The library's opcodes; where they would take too long, one for all between what both begin and end with."""
     start = _common(old, new)
     end = _common(old[start:][::-1], new[start:][::-1])
     i, j = len(old) - end, len(new) - end
-    matcher = _Matcher(old[start:i], new[start:j], budget)
+    matcher = Matcher(old[start:i], new[start:j], budget, str.isspace)
     try:
         middle = [(tag, start + a, start + b, start + c, start + d) for tag, a, b, c, d in matcher.get_opcodes()]
-    except _TooMuch:
+    except TooMuch:
         middle = [("replace", start, i, start, j)]
     head: list[_Opcode] = [("equal", 0, start, 0, start)] if start else []
     tail: list[_Opcode] = [("equal", i, len(old), j, len(new))] if end else []
@@ -254,18 +237,3 @@ def _common(old: Sequence[str], new: Sequence[str]) -> int:
     """How many items both begin with."""
     differing = (n for n, (one, two) in enumerate(zip(old, new, strict=False)) if one != two)
     return next(differing, min(len(old), len(new)))
-
-
-class _Matcher(SequenceMatcher[str]):
-    """The library's matcher, which here gives up. A match may grow over spaces but not begin with them."""
-
-    def __init__(self, old: Sequence[str], new: Sequence[str], budget: _Budget) -> None:
-        super().__init__(str.isspace, old, new, autojunk=False)
-        self._old = old
-        self._counts = Counter(item for item in new if not item.isspace())
-        self._budget = budget
-
-    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
-        items = self._old[alo:ahi]
-        self._budget.spend(len(items) + sum(self._counts[item] for item in items))
-        return super().find_longest_match(alo, ahi, blo, bhi)

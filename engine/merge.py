@@ -6,12 +6,10 @@ it refuses what git may merge.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from difflib import Match, SequenceMatcher
 from itertools import accumulate
 
 from holdpoint.engine.canonical import Json, canonical
+from holdpoint.engine.matching import Budget, Matcher, TooMuch
 
 MAX_LINES = 20_000
 """Texts with more lines are not merged."""
@@ -88,13 +86,13 @@ def _merge_texts(base: str, ours: str, theirs: str, path: tuple[str, ...]) -> st
     lines = _lines(base), _lines(ours), _lines(theirs)
     if max(map(len, lines)) > MAX_LINES:
         raise MergeConflict(f"both sides changed a text of more than {MAX_LINES} lines", path)
-    budget = _Budget(MAX_STEPS)
+    budget = Budget(MAX_STEPS)
     try:
         downwards = _merge_lines(*lines, budget)
         upwards = _merge_lines(lines[0][::-1], lines[1][::-1], lines[2][::-1], budget)
     except _Overlap:
         raise MergeConflict("both sides changed the same lines, or lines too close to tell apart", path) from None
-    except _TooMuch:
+    except TooMuch:
         raise MergeConflict("both sides changed too many lines to compare", path) from None
     if downwards != upwards[::-1]:
         raise MergeConflict("both sides changed lines that can be matched in several ways", path)
@@ -111,7 +109,7 @@ class _Overlap(Exception):
     pass
 
 
-def _merge_lines(base: list[str], ours: list[str], theirs: list[str], budget: _Budget) -> list[str]:
+def _merge_lines(base: list[str], ours: list[str], theirs: list[str], budget: Budget) -> list[str]:
     counts = [Counter(text) for text in (base, ours, theirs)]
     anchors = [0, *accumulate(all(count[line] == 1 for count in counts) for line in base)]
     left, right = _changes(base, ours, budget), _changes(base, theirs, budget)
@@ -152,47 +150,16 @@ def _is_distinct(base: list[str], change: _Change, counts: list[Counter[str]]) -
     )
 
 
-def _changes(base: list[str], other: list[str], budget: _Budget) -> list[_Change]:
+def _changes(base: list[str], other: list[str], budget: Budget) -> list[_Change]:
     """What was changed, the last first."""
     same = next((n for n, (one, two) in enumerate(zip(base, other, strict=False)) if one != two), None)
     start = min(len(base), len(other)) if same is None else same
     end = 0
     while end < min(len(base), len(other)) - start and base[-1 - end] == other[-1 - end]:
         end += 1
-    matcher = _Matcher(base[start : len(base) - end], other[start : len(other) - end], budget)
+    matcher = Matcher(base[start : len(base) - end], other[start : len(other) - end], budget)
     return [
         (start + i, start + j, other[start + k : start + m])
         for tag, i, j, k, m in reversed(matcher.get_opcodes())
         if tag != "equal"
     ]
-
-
-class _TooMuch(Exception):
-    pass
-
-
-class _Budget:
-    """A number of steps that several comparisons share; the same texts always take the same steps."""
-
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-
-    def spend(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
-            raise _TooMuch
-
-
-class _Matcher(SequenceMatcher[str]):
-    """A matcher that gives up, where the library's goes on for hours on lines that repeat."""
-
-    def __init__(self, base: Sequence[str], other: Sequence[str], budget: _Budget) -> None:
-        super().__init__(None, base, other, autojunk=False)
-        self._base = base
-        self._counts = Counter(other)
-        self._budget = budget
-
-    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
-        lines = self._base[alo:ahi]
-        self._budget.spend(len(lines) + sum(self._counts[line] for line in lines))
-        return super().find_longest_match(alo, ahi, blo, bhi)
