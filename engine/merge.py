@@ -6,6 +6,7 @@ it refuses what git may merge.
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import accumulate
 
 from holdpoint.engine.canonical import Json, canonical
