@@ -403,8 +403,9 @@ class Engine:
         for run_id in chosen or self._store.run_ids():
             try:
                 found += verify(self._store.dossier(run_id))
-            except StoreError as error:
-                if error.code != "corrupt":
+            except (StoreError, NotFound) as error:
+                is_listed = isinstance(error, NotFound) and not chosen  # by an index that is damaged
+                if error.code != "corrupt" and not is_listed:
                     raise
                 # One run that cannot be read must not hide what is wrong with the others.
                 found.append(Flaw(run=run_id, code="unreadable", message=error.message))

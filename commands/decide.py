@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
 from holdpoint import Engine, Request
 from holdpoint.commands import Call, Command, advance_option, pass_call
 from holdpoint.commands.completion import any_ids, request_options
+from holdpoint.commands.output import say
 from holdpoint.commands.render import finish, form_of
 from holdpoint.commands.values import read_object, read_text, read_value
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Invalid
+from holdpoint.engine.errors import Conflict, Invalid
 
 
 @click.command(cls=Command)
@@ -47,20 +48,40 @@ def command(
     with call.engine() as engine:
         has_values = bool(pairs or file or artifact)
         request = _request_meant(engine, target, state) if has_values else None
-        with call.quietly():
-            run = engine.decide(
-                target,
-                option,
-                by=call.who,
-                comment=comment,
-                answers=_answers(request, option, file, pairs),
-                artifact=None if artifact is None else _edit(request, artifact),
-                base=base,
-                at=state,
-                key=key,
-                advance=call.advances(is_advancing),
-            )
+        try:
+            with call.quietly():
+                run = engine.decide(
+                    target,
+                    option,
+                    by=call.who,
+                    comment=comment,
+                    answers=_answers(request, option, file, pairs),
+                    artifact=None if artifact is None else _edit(request, artifact),
+                    base=base,
+                    at=state,
+                    key=key,
+                    advance=call.advances(is_advancing),
+                )
+        except Conflict as error:
+            if error.code == "stale_revision" and not call.is_json:
+                _show_both(call, error.details)
+            raise
         return finish(call, run)
+
+
+def _show_both(call: Call, details: Mapping[str, Json]) -> None:
+    """Show on standard error what the latest revision and the person's own edit are to each other."""
+    from holdpoint.commands.diff import print_changes
+    from holdpoint.engine.diff import diff
+
+    if "yours" not in details:
+        return
+    with call.quietly():
+        say(f"from the latest, revision {details['latest']['revision']} by {details['latest']['author']}, to yours:")
+        print_changes(diff(details["latest"]["content"], details["yours"]))
+        if "merge" in details:
+            say("both together, which can be merged, against the latest:")
+            print_changes(diff(details["latest"]["content"], details["merge"]))
 
 
 def _request_meant(engine: Engine, target: str, state: str | None) -> Request | None:

@@ -49,11 +49,16 @@ def command(call: Call, run: str, name: str, old: int | None, new: int | None) -
         return 0
     say(("--- ", "bold"), (_title(before), "bold"))
     say(("+++ ", "bold"), (_title(after), "bold"))
+    print_changes(changes)
+    return 0
+
+
+def print_changes(changes: Sequence[Change]) -> None:
+    """Say what changed, as a redline for texts and path by path for JSON."""
     if not changes:
         say("they are the same")
     for change in changes:
         _print(change)
-    return 0
 
 
 def _revisions(engine: Engine, run: str, name: str, old: int | None, new: int | None) -> tuple[Artifact, Artifact]:

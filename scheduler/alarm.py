@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -68,14 +67,19 @@ class _Capped(BackgroundScheduler):  # type: ignore[misc, unused-ignore]
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._cap = cap
-        self._seen: datetime | None = None
+        self._seen = system_clock()
 
     def _process_jobs(self) -> float:
+        try:
+            return self._look()
+        except JobLookupError:  # it was stopped meanwhile, and has no jobs any more
+            return self._cap
+
+    def _look(self) -> float:
         now = system_clock()
         # Back, the sweep would wait for its old time; forward, the library would count each one that was missed.
-        if self._seen is not None and not self._seen <= now <= self._seen + timedelta(seconds=10 * self._cap):
-            with suppress(JobLookupError):  # it was stopped meanwhile, and has no jobs any more
-                self.modify_job(_SWEEP, next_run_time=now)
+        if not self._seen <= now <= self._seen + timedelta(seconds=10 * self._cap):
+            self.modify_job(_SWEEP, next_run_time=now)
         self._seen = now
         wait: float | None = super()._process_jobs()
         return self._cap if wait is None else min(wait, self._cap)

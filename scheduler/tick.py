@@ -101,8 +101,10 @@ def do(loop: Loop, tally: Tally, run_id: str, kind: str, take: Take) -> None:
         step = take()
         if step is not None:
             tally.add(kind, is_failed=loop.advance(step).run.failure is not None)
-    except StoreError:
-        raise
+    except StoreError as error:
+        if error.code != "corrupt":
+            raise
+        tally.note_error(run_id)
     except Exception:  # one broken run must not keep the pass from the others
         tally.note_error(run_id)
 
@@ -110,8 +112,11 @@ def do(loop: Loop, tally: Tally, run_id: str, kind: str, take: Take) -> None:
 def _apply(loop: Loop, tally: Tally, run_id: str, deadline: Deadline) -> bool:
     try:
         step = loop.apply(run_id, command_of(deadline))
-    except StoreError:
-        raise
+    except StoreError as error:
+        if error.code != "corrupt":
+            raise
+        tally.note_error(run_id)
+        return False
     except Exception:  # as above, and each is undone alone
         tally.note_error(run_id)
         return False

@@ -981,3 +981,14 @@ def test_what_an_agent_prints_is_not_part_of_our_answer(flow: Flow) -> None:
 
     assert result.json["results"] == {"talk": 1}
     assert "hello" in result.err
+
+
+def test_a_stale_edit_shows_both_sides(flow: Flow, project: Mapping[str, str]) -> None:
+    flow("decide", "{edit}", "revise", "--comment", "again")
+    Path("mine.txt").write_text("Dear ann, I was here")
+
+    result = flow("decide", "{edit}", "accept", "--artifact", "mine.txt", "--base", "1")
+
+    assert result.status == 4
+    assert "from the latest, revision 2 by draft, to yours:" in result.err
+    assert "{+, I was here+}" in result.err

@@ -328,7 +328,6 @@ def test_the_alarm_rings_on_when_the_clock_is_set(wall: Wall, ringing: Start, ju
         assert bell.rings(3)
 
 
-@pytest.mark.xfail(strict=True, reason="scheduler/alarm.py looks at the clock for the first time when it starts")
 def test_a_clock_set_back_before_the_alarm_starts_does_not_keep_it_from_ringing(wall: Wall) -> None:
     bell = Bell()
     waiting = alarm.Alarm(bell, SWEEP)

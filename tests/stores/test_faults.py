@@ -621,7 +621,6 @@ def test_a_damaged_run_is_told_as_such(file: Path, flow: Flow) -> None:
     assert (status, {finding["run"] for finding in said["findings"]}) == (1, {ids[1]})
 
 
-@pytest.mark.xfail(strict=True, reason="scheduler/tick.py takes it for a database that is gone")
 def test_a_damaged_run_does_not_keep_the_pass_from_the_others(file: Path) -> None:
     ids = _filled(file)
     _spoil_run(file, ids[1])
