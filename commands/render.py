@@ -49,6 +49,8 @@ def print_outcome(call: Call, run: Run) -> None:
     for request in run.requests:
         say(f"  {request.id}: {shorten(request.message, 100)}" if request.message else f"  {request.id}")
         print_ways(call, request, "    ")
+    if run.status == "waiting" and not run.requests:
+        say(f"  {call.prefix} why {run.id}")
     if run.status == "running":
         say(f"  {call.prefix} tick")
     if run.error is not None:
