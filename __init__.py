@@ -78,6 +78,12 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("holdpoint")
+    if name == "testing":
+        return import_module("holdpoint.testing")
     if name not in _HOMES:
         raise AttributeError(f"module 'holdpoint' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "testing"]

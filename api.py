@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -45,7 +45,7 @@ from holdpoint.engine.model import (
     Start,
     Step,
 )
-from holdpoint.engine.people import is_excluded, may_act
+from holdpoint.engine.people import may_decide
 from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
 from holdpoint.engine.views import (
     Artifact,
@@ -150,7 +150,7 @@ class Engine:
 
     def check(self, path: str | Path) -> tuple[Finding, ...]:
         """Everything that is found in a file, errors and warnings, in its order."""
-        return check(path)
+        return check(path, self.settings.known_roles)
 
     def locate(self, name: str) -> Path:
         """The file that a FILE or NAME of the command line means (spec 4)."""
@@ -170,6 +170,8 @@ class Engine:
         With a *key*, a second start of the workflow with the same input returns the first run, and one with another
         input raises `Conflict`, code `key_reused`. Raises `Invalid` where the input does not meet its schema.
         """
+        if not isinstance(definition, Definition):
+            raise UsageError(f"start takes a Definition, as load gives it, not a {type(definition).__name__}")
         input = {} if input is None else input
         text = check_json(input, "input", max_bytes=self._loop.terms.max_bytes)
         command = Start(run_id=new_run_id(), input=input, initiator=initiator)
@@ -435,7 +437,11 @@ class Engine:
         return self._after(run_id, self._loop.command(run_id, Move(to=state, by=by, reason=reason), is_worker=advance))
 
     def assign(self, request_id: str, people: Sequence[str], *, by: str | None = None) -> Request:
-        """Ask other people than before: names and `role:…`; nobody means anyone. Raises `Conflict`, `Invalid`."""
+        """Ask other people than before: names and `role:…`; nobody means anyone.
+
+        An operator may, and who may decide the request now. Raises `Conflict`, `NotAllowed`, `Invalid`.
+        """
+        self._check_may_assign(request_id, by)
         return self._on_request(request_id, lambda id: Assign(request_id=id, assign=tuple(people), by=by))
 
     def claim(self, request_id: str, *, by: str, person: str | None = None) -> Request:
@@ -475,6 +481,18 @@ class Engine:
         self._loop.command(self._store.request(request_id).run_id, command(request_id))
         return self.get_request(request_id)
 
+    def _check_may_assign(self, request_id: str, by: str | None) -> None:
+        """Passing a request on is for those whom it asks: nobody else may take it past them."""
+        row = self._store.request(self._request_id(request_id))
+        request = self._store.run(row.run_id).requests.get(row.id)
+        roles = self._loop.terms.roles
+        if by is None or request is None or OPERATOR in roles(by) or may_decide(request, by, roles):
+            return
+        raise NotAllowed(
+            f"{by!r} may not assign request {row.id}: operators may, and who may decide it",
+            details={"by": by, "assign": request.assign},
+        )
+
     def _check_operator(self, by: str | None) -> None:
         """Operators alone may steer, once there is one. A program that gives no name steers for itself."""
         if by is not None and self._has_operators and OPERATOR not in self._loop.terms.roles(by):
@@ -503,10 +521,7 @@ class Engine:
         return None if known is None else self.get_run(known.run_id)
 
     def _may_decide(self, row: InboxRow, person: str) -> bool:
-        request, roles = row.request, self._loop.terms.roles
-        return not is_excluded(request.exclude, person, roles) and any(
-            may_act(request.assign, option, person, roles) for option in request.options
-        )
+        return may_decide(row.request, person, self._loop.terms.roles)
 
     def _target(self, target: str) -> tuple[str, str | None]:
         if target.startswith("req_"):
@@ -522,6 +537,9 @@ class Engine:
 
     def _only(self, text: str, what: str, prefix: str) -> str:
         """The one id that begins with *text*."""
+        other = {"run_": "req_", "req_": "run_"}[prefix]
+        if text.startswith(other) and self._store.find(text, 1):
+            raise NotFound(f"{text!r} is no {what}: its id begins with {prefix}", details={what: text})
         found = self._store.find(text, 5) if text.startswith(prefix) else []
         if not found:
             raise NotFound(f"there is no {what} {text!r}; its id begins with {prefix}", details={what: text})
@@ -544,11 +562,14 @@ def loads(text: str) -> Definition:
     return _definition(text, "(text)")
 
 
-def check(path: str | Path) -> tuple[Finding, ...]:
-    """Everything that is found in a file, errors and warnings, in its order."""
+def check(path: str | Path, roles: Collection[str] | None = None) -> tuple[Finding, ...]:
+    """Everything that is found in a file, errors and warnings, in its order.
+
+    *roles* are those that people have: another one that the workflow asks is a warning. None says nothing of them.
+    """
     from holdpoint.schema import check_text
 
-    return check_text(_read(Path(path)), str(path))[1]
+    return check_text(_read(Path(path)), str(path), roles)[1]
 
 
 def schema_text() -> str:

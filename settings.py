@@ -30,6 +30,11 @@ class Settings:
     advance: bool = True
     value_bytes: int = 1024 * 1024
 
+    @property
+    def known_roles(self) -> frozenset[str] | None:
+        """The roles that people have; None where nobody is named, so that nothing is known."""
+        return frozenset().union(*self.roles.values()) if self.roles else None
+
 
 def find_project(start: Path) -> Path:
     """The nearest folder upwards from *start* that has a `flow.toml`, else *start* itself."""
@@ -119,7 +124,7 @@ def _check_keys(path: Path, prefix: str, data: Mapping[str, Any], known: tuple[s
     for key in data:
         if key not in known:
             hint = did_you_mean(key, known)
-            raise _invalid(path, prefix + key, hint or f"it is not known; known are {', '.join(known)}")
+            raise _invalid(path, prefix + key, f"it is not known; {hint or 'known are ' + ', '.join(known)}")
 
 
 def _invalid(path: Path, key: str, why: str) -> Invalid:

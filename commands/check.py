@@ -27,7 +27,7 @@ def command(call: Call, files: Sequence[str], is_strict: bool) -> int:
     where there are errors.
     """
     paths = [call.locate(name) for name in files] or _all_files(call)
-    findings = [finding for path in paths for finding in api.check(path)]
+    findings = [finding for path in paths for finding in api.check(path, call.settings.known_roles)]
     counts: Counter[str] = Counter(finding.severity for finding in findings)
     if call.is_json:
         print_json({"findings": [finding.to_dict() for finding in findings]})

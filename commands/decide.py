@@ -21,7 +21,12 @@ from holdpoint.engine.errors import Conflict, Invalid
 @click.argument("option", shell_complete=request_options)
 @click.option("--comment", metavar="TEXT", help="What you have to say.")
 @click.option("-a", "pairs", metavar="KEY=VALUE", multiple=True, help="One answer of the form; KEY=@FILE reads a file.")
-@click.option("--answers", "file", metavar="FILE", help="The answers, as JSON or YAML; - is standard input.")
+@click.option(
+    "--answers",
+    "file",
+    metavar="FILE",
+    help="The answers, as JSON or, by its ending, YAML; - is JSON on standard input.",
+)
 @click.option("--artifact", metavar="FILE", help="Your edit of the artifact under review.")
 @click.option("--base", type=int, metavar="N", help="The revision that you looked at [default: the one shown].")
 @click.option("--at", "state", metavar="STATE", help="Refuse if the run is in another state.")

@@ -26,7 +26,7 @@ def command(call: Call, directory: str | None) -> int:
     there is written over.
     """
     root = Path(directory or call.folder or os.curdir)
-    made = files(api.schema_text().strip() + "\n")
+    made = files(root.resolve(), api.schema_text().strip() + "\n")
     _check(root, made)
     _write(root, made)
     commands = next_commands("flow")

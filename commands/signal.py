@@ -6,6 +6,7 @@ import click
 
 from holdpoint.commands import Call, Command, advance_option, pass_call
 from holdpoint.commands.completion import run_ids
+from holdpoint.commands.output import say
 from holdpoint.commands.render import finish
 from holdpoint.commands.values import read_value
 from holdpoint.engine.canonical import Json, parse_json
@@ -27,6 +28,9 @@ def command(call: Call, run: str, name: str, data: str | None, key: str | None, 
     with call.engine() as engine:
         with call.quietly():
             sent = engine.signal(run, name, value, by=call.who, key=key, advance=call.advances(is_advancing))
+            is_kept = engine.history(sent.id)[-1].kind == "signal.received"
+        if is_kept and not call.is_json:
+            say(f"signal {name} is kept until the run waits for it")
         return finish(call, sent)
 
 

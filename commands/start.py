@@ -16,7 +16,9 @@ from holdpoint.commands.values import read_object
 @click.command(cls=Command)
 @click.argument("workflow", metavar="FILE|NAME", shell_complete=workflows)
 @click.option("-i", "pairs", metavar="KEY=VALUE", multiple=True, help="One key of the input; KEY=@FILE reads a file.")
-@click.option("--input", "file", metavar="FILE", help="The input, as JSON or YAML; - is standard input.")
+@click.option(
+    "--input", "file", metavar="FILE", help="The input, as JSON or, by its ending, YAML; - is JSON on standard input."
+)
 @click.option("--key", metavar="KEY", help="Your own key: the same start again returns the first run.")
 @advance_option
 @pass_call

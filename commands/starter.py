@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+from shlex import quote
+
 SCHEMA = ".flow/workflow.schema.json"
 """Where the JSON Schema of the language lies, for editors."""
 
@@ -132,7 +137,7 @@ flow history RUN
 Had nobody answered, the defaults of the workflow would apply two days later. Let cron write that down,
 
 ```
-* * * * * cd /path/to/this/folder && flow tick
+* * * * * cd {folder} && {flow} tick
 ```
 
 or let a process do so: `flow serve --no-web`. The runs are in `flow.db`: keep it, and `published/`, out of version
@@ -140,13 +145,15 @@ control.
 """
 
 
-def files(schema: str) -> dict[str, str]:
-    """Each file of a new project, by its path in the project."""
+def files(folder: Path, schema: str) -> dict[str, str]:
+    """Each file of a new project in *folder*, by its path in the project."""
+    # Cron has no PATH of ours: it needs to be told where this very program is.
+    flow = shutil.which("flow", path=str(Path(sys.executable).parent)) or shutil.which("flow") or "flow"
     return {
         "flow.toml": SETTINGS,
         "workflows/announcement.yaml": WORKFLOW,
         "announcement_agents.py": AGENTS,
-        "README.md": README,
+        "README.md": README.replace("{folder}", quote(str(folder))).replace("{flow}", quote(flow)),
         SCHEMA: schema,
     }
 

@@ -27,7 +27,8 @@ def command(call: Call, limit: int | None) -> int:
     if call.is_json:
         print_json(counts)
     else:
-        say(", ".join(f"{name} {count}" for name, count in counts.items()))
+        done = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+        say(done or "nothing to do")
     return INTERNAL if counts["errors"] else 0
 
 

@@ -181,7 +181,9 @@ def _check_valid(draft: Draft, request: RequestRecord, command: Decide) -> Json:
     """The answers to store, defaults filled in. Raises `Invalid`."""
     options = request.options
     if command.option not in options:
-        hint = did_you_mean(command.option, options)
+        state = draft.state
+        is_spent = command.option == "revise" and isinstance(state, HumanState) and "revise" in state.on
+        hint = "it was sent back as often as max_returns allows" if is_spent else did_you_mean(command.option, options)
         raise Invalid(
             f"request {request.id} takes {', '.join(options)}, not {command.option!r}" + (f"; {hint}" if hint else ""),
             code="option",

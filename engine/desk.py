@@ -17,6 +17,7 @@ from holdpoint.engine.loop import Loop
 from holdpoint.engine.model import Decide, Refuse, RunRecord, Step
 from holdpoint.engine.people import check_person
 from holdpoint.engine.ports import Key, KeyTaken, RequestRow
+from holdpoint.engine.times import parse_time, say_time
 from holdpoint.engine.views import decision_dict
 
 _TRIES = 100
@@ -187,9 +188,9 @@ class _Desk:
         if row.status == "void":
             return Conflict(f"request {row.id} is void: its run was cancelled or moved", code="void")
         decision = decision_dict(entry, values)
-        by = decision["by"] or "its deadline"
+        by, at = decision["by"] or "its deadline", say_time(parse_time(decision["at"]))
         return Conflict(
-            f"request {row.id} is already decided: {decision['decision']!r} by {by} at {decision['at']}",
+            f"request {row.id} is already decided: {decision['decision']!r} by {by} at {at}",
             code="already_decided",
             details={"request": row.id, "decision": decision},
         )

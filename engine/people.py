@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Invalid
+from holdpoint.engine.model import RequestRecord
 
 ROLE = "role:"
 MAX_NAME = 256
@@ -36,6 +37,13 @@ def may_act(assign: Json, option: str, person: str, roles: Callable[[str], froze
     """Whether *person* may choose *option*. Roles are asked for now, not when the request opened."""
     people = assigned(assign, option)
     return not people or _is_among(people, person, roles)
+
+
+def may_decide(request: RequestRecord, person: str, roles: Callable[[str], frozenset[str]]) -> bool:
+    """Whether *person* may choose any of the request's options."""
+    if is_excluded(request.exclude, person, roles):
+        return False
+    return any(may_act(request.assign, option, person, roles) for option in request.options)
 
 
 def is_excluded(exclude: Sequence[str], person: str, roles: Callable[[str], frozenset[str]]) -> bool:

@@ -8,7 +8,7 @@ from holdpoint.engine.errors import Conflict, Invalid, did_you_mean
 from holdpoint.engine.model import MOVED, Assign, Cancel, Claim, Extend, Move, RequestRecord, Retry
 from holdpoint.engine.people import check_person, is_role
 from holdpoint.engine.proceed import enter, proceed
-from holdpoint.engine.times import format_time
+from holdpoint.engine.times import format_time, say_time
 
 
 def assign(draft: Draft, command: Assign) -> bool:
@@ -95,7 +95,7 @@ def retry(draft: Draft, command: Retry) -> bool:
 def cancel(draft: Draft, command: Cancel) -> bool:
     run = draft.run
     if run.phase == "ended":
-        when = format_time(run.ended_at) if run.ended_at else "before"
+        when = say_time(run.ended_at) if run.ended_at else "before"
         raise Conflict(f"run {run.id} has ended: {run.status} at {when}", code="ended")
     _void(draft, command.by)
     if draft.definition.on_cancel and not run.is_cancelling and run.state is not None:

@@ -20,6 +20,11 @@ def format_time(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def say_time(at: datetime) -> str:
+    """`2026-11-25 15:26:00 UTC`, for sentences that people read."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def parse_time(text: object) -> datetime:
     """The time of an RFC 3339 text with any offset, in UTC; what is finer than a microsecond is cut off.
 

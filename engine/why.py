@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition, WaitState
 from holdpoint.engine.model import Deadline, RunRecord
-from holdpoint.engine.times import format_time
+from holdpoint.engine.times import say_time
 from holdpoint.engine.views import Request, Run
 
 
@@ -42,7 +42,7 @@ def _awaited(record: RunRecord, definition: Definition) -> str:
 
 
 def _at(alarm: Deadline | None) -> str:
-    return "at once" if alarm is None else f"at {format_time(alarm.due_at)}"
+    return "at once" if alarm is None else f"at {say_time(alarm.due_at)}"
 
 
 def _about(request: Request) -> str:
@@ -56,7 +56,7 @@ def _about(request: Request) -> str:
         lines.append("It has no deadline, so it waits until somebody decides.")
     else:
         then = f"{request.default['decision']!r} applies" if request.default else "the run goes on by its timeout"
-        lines.append(f"If nobody does, {then} at {format_time(request.due_at)}.")
+        lines.append(f"If nobody does, {then} at {say_time(request.due_at)}.")
     return "\n".join(lines)
 
 

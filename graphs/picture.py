@@ -214,6 +214,10 @@ def _steps(history: Sequence[Entry]) -> Iterator[tuple[_Way, Passage]]:
         elif entry.kind in _WORKED:
             is_timed = False
             by = one_line(entry.actor or "") if entry.actor_kind == "human" else "the agent"
+        elif entry.kind == "wait.ended":
+            is_timed = "signal" not in entry.data
+            sender = next((one.actor for one in history if one.seq == entry.data.get("signal")), None)
+            by = "the clock" if is_timed else one_line(sender or "a signal")
         elif entry.kind == "transition":
             source, option, to = (str(entry.data[name]) for name in ("from", "option", "to"))
             yield (

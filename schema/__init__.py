@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, Invalid
 from holdpoint.schema.checks import check_meaning
@@ -14,16 +16,18 @@ from holdpoint.schema.sheet import Sheet
 __all__ = ["check_text", "read_value", "schema_text"]
 
 
-def check_text(text: str | bytes, file: str) -> tuple[Json | None, tuple[Finding, ...]]:
+def check_text(
+    text: str | bytes, file: str, roles: Collection[str] | None = None
+) -> tuple[Json | None, tuple[Finding, ...]]:
     """The normalised document of a workflow, and what was found in the order of the file.
 
     The document is None where there are errors; warnings come with a document. Checking stops after 100 errors.
-    *file* is only the name that the findings have.
+    *file* is only the name that the findings have; *roles* are those that people have, None if that is not known.
     """
     document, problems = read(text, file)
     if document is None:
         return None, problems
-    report = Report(document)
+    report = Report(document, roles)
     sheet = _checked(report)
     if sheet is None or report.has_errors:
         return None, report.findings

@@ -63,6 +63,7 @@ CODES: Final = {
     "HP234": "comments are asked for options of the state",
     "HP235": "forms are for options of the state",
     "HP236": "who is excluded is a person, a role or the initiator",
+    "HP237": "somebody has each role that is asked (a warning)",
     # values
     "HP240": "expressions and templates are well formed",
     "HP241": "names in expressions are known",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from holdpoint.engine.canonical import Json
@@ -22,11 +22,12 @@ class TooManyErrors(Exception):
 class Report:
     """Collects findings about one document; every check gets one and adds to it.
 
-    Adding raises `TooManyErrors` after `MAX_ERRORS` errors.
+    Adding raises `TooManyErrors` after `MAX_ERRORS` errors. *roles* are those that people have, None if not known.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, roles: Collection[str] | None = None) -> None:
         self.document = document
+        self.roles = roles
         self._findings: dict[Finding, None] = {}  # a dict, to say nothing twice
         self._error_paths: list[Path] = []
 

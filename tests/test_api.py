@@ -873,3 +873,12 @@ def test_advancing_the_clock_runs_agents_that_follow(world: World) -> None:
     world.clock.advance(world.engine, "1d")
 
     assert (world.engine.get_run(run.id).state, len(world.calls)) == ("more", 1)
+
+
+def test_a_request_is_not_assigned_past_those_whom_it_asks(world: World) -> None:
+    run = world.start({"ask": gate(assign=["role:legal"])})
+
+    with pytest.raises(holdpoint.NotAllowed):
+        world.engine.assign(run.requests[0].id, ["eve"], by="mallory")
+
+    assert world.request(run).assign == ["role:legal"]

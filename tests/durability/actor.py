@@ -36,7 +36,8 @@ class Actor:
     """The engine, its clock, and the agent that it runs for every state whose agent is `actor:work`.
 
     *fate* is what the agent does once its effect is there: work (it returns), die, stop (until SIGCONT), or nest (it
-    works on the next of the runs in `nested`, inside the call, and dies when there are none left).
+    works on the next of the runs in `nested`, inside the call, and dies when there are none left). `actor:flaky` is the
+    same agent, and raises at its first attempt of each visit.
     """
 
     def __init__(self, url: str, fate: str, gate: int) -> None:
@@ -44,7 +45,9 @@ class Actor:
         self.gate = gate
         self.nested: list[str] = []
         self.clock = Readings()
-        self.engine = holdpoint.Engine(url, clock=self.clock, agents={"actor:work": self.work})
+        self.engine = holdpoint.Engine(
+            url, clock=self.clock, agents={"actor:work": self.work, "actor:flaky": self.flaky}
+        )
         self.effects = os.open("effects", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def work(self, context: Context, is_deadly: bool = False) -> dict[str, int]:
@@ -59,6 +62,13 @@ class Actor:
             os.kill(os.getpid(), signal.SIGKILL)
         return {"by": os.getpid()}
 
+    def flaky(self, context: Context) -> dict[str, int]:
+        """An agent whose first attempt fails, after its effect."""
+        output = self.work(context)
+        if context.attempt == 1:
+            raise OSError("not yet")
+        return output
+
     def do(self, call: dict[str, Any]) -> dict[str, Any]:
         """Make the call; the error that refuses it is an answer like any."""
         self.clock.set(call["times"])
@@ -72,7 +82,7 @@ class Actor:
             value = getattr(self.engine, call["method"])(*call["args"], **call["options"])
         except holdpoint.HoldpointError as error:
             return {"error": type(error).__name__, "code": error.code, "details": error.details}
-        return {"value": value.to_dict() if isinstance(value, holdpoint.Run) else value}
+        return {"value": value if isinstance(value, dict) else value.to_dict()}
 
 
 def _say(line: str) -> None:

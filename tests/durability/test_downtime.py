@@ -21,6 +21,26 @@ states:
   approved: {type: end}
   rejected: {type: end, outcome: failure}
 """
+WAITS = """\
+workflow: waits
+input: {type: object, required: [kind], properties: {kind: {type: string}}}
+initial:
+  - {to: nap, when: "input.kind == 'nap'"}
+  - {to: until, when: "input.kind == 'until'"}
+  - {to: hold}
+states:
+  nap: {type: wait, for: 2h, next: past}
+  until: {type: wait, until: "{{ run.started_at | add('2h') }}", next: past}
+  hold: {type: wait, signal: paid, on: {received: paid, timeout: past}, timeout: 2h}
+  past: {type: end}
+  paid: {type: end, outcome: failure}
+"""
+FLAKY = """\
+workflow: flaky
+states:
+  flaky: {type: agent, python: "actor:flaky", retry: {attempts: 2, delay: 1h}, next: worked}
+  worked: {type: end}
+"""
 WORK = """\
 workflow: work
 input: {type: object, properties: {is_deadly: {type: boolean, default: false}}}
@@ -65,6 +85,38 @@ def _assert_applied_once(world: World, request: holdpoint.Request) -> None:
     decision = world.engine.get_request(request.id).decision
     assert decision is not None
     assert (decision["decision"], decision["by"], decision["by_kind"]) == ("reject", None, "timer")
+
+
+def test_waits_and_retries_that_fell_due_while_nothing_ran_are_taken_up_once_by_two_ticks(
+    world: World, call: type[Call]
+) -> None:
+    definition = world.engine.loads(WAITS)
+    waits = []
+    for number in range(DEADLINES):
+        world.clock.set(world.clock() + timedelta(seconds=1, microseconds=7))
+        waits.append(world.engine.start(definition, {"kind": ("nap", "until", "hold")[number % 3]}))
+    actors = world.actors(2)
+    flaky = world.engine.loads(FLAKY)
+    retries = [world.engine.start(flaky, advance=False).id for _ in range(-(-DEADLINES // 5))]
+    began = actors[0].ask(call(method="tick", times=[world.clock()]))
+    assert (began.value["advanced"], began.value["woken"]) == (len(retries), 0)
+    world.clock.set(world.clock() + timedelta(days=3))
+    tick = call(method="tick", times=[world.clock()])
+
+    answers = world.at_once(actors, [tick, tick])
+
+    assert sum(answer.value["woken"] for answer in answers) == DEADLINES
+    assert sum(answer.value["retries"] for answer in answers) == len(retries)
+    assert all(answer.value["errors"] == answer.value["failed"] == 0 for answer in answers)
+    for run in waits:
+        (ended,) = world.entries(run.id, "wait.ended")
+        assert (ended.data["option"], ended.at) == ("timeout" if run.state == "hold" else "done", world.clock())
+        assert [entry.data["to"] for entry in world.entries(run.id, "transition")] == ["past"]
+    for run_id in retries:
+        assert [entry.data["attempt"] for entry in world.entries(run_id, "agent.started")] == [1, 2]
+        assert world.engine.get_run(run_id).status == "done"
+    assert Counter(world.effects()) == {f"{run_id}/flaky/1": 2 for run_id in retries}
+    assert world.engine.next_due() is None
 
 
 def test_a_tick_of_some_things_leaves_the_rest_to_the_next(world: World, call: type[Call]) -> None:

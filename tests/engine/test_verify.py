@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from holdpoint.api import Engine
+from holdpoint.engine.agents import Context
 from holdpoint.engine.canonical import Json, canonical, digest
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.errors import Conflict, NotAllowed, StoreError
@@ -781,7 +782,60 @@ def test_only_the_story_gives_a_forger_away(story: Story, name: str, change: Cha
 
 # --- edits at random --------------------------------------------------------------------------------------------------
 
-ROUNDS = 300
+ROUNDS = {"few": 400, "steered": 600}
+"""How many edits of the database of each story: a thousand in all."""
+
+PARTS = 5
+STEERED = """\
+workflow: steered
+on_cancel: clean_up
+input: {type: object, required: [number], properties: {number: {type: integer}, at: {type: string}}}
+initial:
+  - {to: nap, when: "input.number <= 2"}
+  - {to: signal, when: "input.number <= 5"}
+  - {to: flaky, when: "input.number <= 8"}
+  - {to: form, when: "input.number <= 12"}
+  - {to: pay}
+states:
+  nap: {type: wait, for: 1d, next: until}
+  until: {type: wait, until: "{{ run.started_at | add('3d') }}", next: signal}
+  signal: {type: wait, signal: [paid, lost], on: {paid: paid, lost: flaky, timeout: late}, timeout: 2d}
+  flaky:
+    type: agent
+    python: steered:flaky
+    with: {number: "{{ input.number }}"}
+    retry: {attempts: 3, delay: 1h, factor: 2, max_delay: 5h}
+    artifact: note
+    on: {done: paid, error: late}
+  form:
+    type: form
+    message: "Number {{ input.number }}"
+    assign: ["role:manager"]
+    exclude: [initiator]
+    form: {type: object, required: [name], properties: {name: {type: string}}}
+    next: choice
+    timeout: 1d
+    default: {decision: submit, answers: {name: nobody}}
+  choice:
+    type: approval
+    exclude: [zoe]
+    forms: {reject: {type: object, required: [why], properties: {why: {type: string}}}}
+    on: {approve: paid, reject: late}
+    timeout: 2d
+    default: {decision: reject, answers: {why: silence}}
+  pay:
+    type: agent
+    python: steered:pay
+    with: {number: "{{ input.number }}"}
+    effect: irreversible
+    unattended: allowed
+    after_crash: {ask: {assign: ["role:manager"], exclude: [initiator], timeout: 1h, default: retry}}
+    on: {done: paid, error: late}
+  clean_up: {type: agent, value: {cleaned: "{{ input.number }}"}, next: cleaned}
+  cleaned: {type: end, outcome: cancelled, output: "{{ clean_up }}"}
+  paid: {type: end, output: {number: "{{ input.number }}", signal: "{{ signal }}"}}
+  late: {type: end, outcome: failure}
+"""
 TABLES: Mapping[str, tuple[str, ...]] = {
     "definitions": ("digest", "version", "workflow", "document"),
     "runs": ("run_id", "definition", "status", "seq", "head", "at", "started_at", "initiator", "record"),
@@ -798,14 +852,15 @@ _JSON = {"runs.record", "history.data", "contents.body", "definitions.document"}
 
 
 @pytest.fixture(scope="module")
-def small_story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_stories(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Few runs, each with another input, so that no row of one passes for another's."""
-    path = tmp_path_factory.mktemp("small") / "flow.db"
+    folder = tmp_path_factory.mktemp("small")
     numbers = count(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("holdpoint.api.new_run_id", lambda: f"run_{next(numbers):016}")  # so that a seed says it all
-        _tell_few_stories(Desk(path))
-    return path
+        _tell_few_stories(Desk(folder / "few.db"))
+        _tell_steered_stories(folder / "steered.db")
+    return {name: folder / f"{name}.db" for name in ROUNDS}
 
 
 def _tell_few_stories(desk: Desk) -> None:
@@ -823,13 +878,87 @@ def _tell_few_stories(desk: Desk) -> None:
     desk.engine.close()
 
 
-@pytest.mark.parametrize("part", range(10))
-def test_every_random_edit_of_a_cell_is_found(small_story: Path, tmp_path: Path, part: int) -> None:
-    assert _verify(small_story) == ()
+def _tell_steered_stories(path: Path) -> None:
+    """Waits, signals, retries, requests that are not what they opened as, a clean-up, a move, a question of a crash."""
+    clock = Clock()
+
+    def flaky(number: int, context: Context) -> Json:
+        if context.attempt < number - 5:
+            raise RuntimeError(f"attempt {context.attempt} of {number}")
+        return {"attempts": context.attempt}
+
+    def pay(number: int) -> Json:
+        raise KeyboardInterrupt
+
+    agents: Mapping[str, Callable[..., Json]] = {"steered:flaky": flaky, "steered:pay": pay}
+    with Engine(f"sqlite:///{path}", clock=clock, agents=agents, people=PEOPLE) as engine:
+        definition = engine.loads(STEERED)
+
+        def start(number: int) -> str:
+            clock.set(clock() + timedelta(seconds=number))
+            with contextlib.suppress(KeyboardInterrupt):
+                return engine.start(definition, {"number": number}, initiator=f"bob {number}").id
+            return engine.runs(limit=1).items[0].id
+
+        start(5)  # its wait times out
+        start(8)  # fails twice and succeeds
+        moved = start(2)
+        engine.signal(moved, "paid", {"early": 2}, by="eve", key="early")
+        engine.signal(moved, "paid", {"early": 3})
+        clock.advance(engine, "4d")  # the first is taken, the second is left
+        run = start(3)
+        engine.signal(run, "lost", {"ref": 3}, key="lost")
+        run = start(9)
+        request = engine.get_run(run).requests[0].id
+        engine.claim(request, by="dora")
+        engine.assign(request, ["dora", "role:manager"], by="zoe")
+        engine.extend(request, "5d", by="zoe", reason="holidays")
+        engine.decide(request, "submit", by="dora", answers={"name": "nine"}, key="nine")
+        clock.advance(engine, "50h")  # the choice is left to silence
+        run = start(10)
+        engine.cancel(run, by="root", reason="a mistake")
+        run = start(11)
+        engine.move(run, "choice", by="root", reason="in a hurry")
+        start(13)
+        clock.advance(engine, "90m")  # it crashed, and somebody is asked about it
+        run = start(12)
+        request = engine.get_run(run).requests[0].id
+        engine.claim(request, by="fay")
+        engine.release(request, by="fay")
+        engine.claim(request, by="gus")
+        engine.assign(request, ["gus"], by="dora")
+        engine.extend(request, "2h", by="dora")
+        start(14)  # its process is gone, and nobody has seen it
+        run = start(1)
+        engine.signal(run, "lost", {"kept": 1})
+        start(4)
+        start(7)  # waits for its second attempt
+
+
+def test_the_steered_stories_hold_what_they_are_to_hold(small_stories: Mapping[str, Path]) -> None:
+    with Engine(f"sqlite:///{small_stories['steered']}", people=PEOPLE) as engine:
+        entries = [entry for run in engine.runs().items for entry in engine.history(run.id)]
+    with contextlib.closing(sqlite3.connect(small_stories["steered"])) as connection:
+        actions = {action for (action,) in connection.execute("SELECT DISTINCT action FROM deadlines")}
+
+    assert {entry.kind for entry in entries} >= {
+        *("wait.started", "wait.ended", "signal.received", "agent.failed", "agent.crashed"),
+        *("request.claimed", "request.assigned", "request.expired", "request.decided", "request.voided"),
+        *("operator.extended", "operator.moved", "operator.cancelled"),
+    }
+    assert len(actions) == 3
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("name", ROUNDS)
+def test_every_random_edit_of_a_cell_is_found(
+    small_stories: Mapping[str, Path], tmp_path: Path, name: str, part: int
+) -> None:
+    assert _verify(small_stories[name]) == ()
     missed = []
 
-    for seed in range(part * ROUNDS // 10, (part + 1) * ROUNDS // 10):
-        path = Path(shutil.copy(small_story, tmp_path / "flow.db"))
+    for seed in range(part * ROUNDS[name] // PARTS, (part + 1) * ROUNDS[name] // PARTS):
+        path = Path(shutil.copy(small_stories[name], tmp_path / "flow.db"))
         edit = _edit_a_cell(path, random.Random(seed))
         try:
             found = len(_verify(path)) > 0
