@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from holdpoint import settings
-from holdpoint.engine.canonical import Json, canonical, check_json, digest, digest_bytes
+from holdpoint.engine.canonical import Json, canonical, check_json, check_note, digest, digest_bytes
 from holdpoint.engine.clock import Clock, in_utc, system_clock
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.desk import take
@@ -67,6 +68,7 @@ PRIORITIES = ("urgent", "high", "normal", "low")
 MEMORY = "memory://"
 OPERATOR = "operator"
 STATUSES = ("running", "waiting", "done", "failed", "cancelled")
+_log = logging.getLogger("holdpoint")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{16}")
 _NAMED = re.compile(r"""^\{?\s*["']?workflow["']?\s*:\s*["']?([A-Za-z0-9_.-]+)""", re.MULTILINE)
@@ -172,6 +174,7 @@ class Engine:
         """
         if not isinstance(definition, Definition):
             raise UsageError(f"start takes a Definition, as load gives it, not a {type(definition).__name__}")
+        _check_key(key)
         input = {} if input is None else input
         text = check_json(input, "input", max_bytes=self._loop.terms.max_bytes)
         command = Start(run_id=new_run_id(), input=input, initiator=initiator)
@@ -189,7 +192,7 @@ class Engine:
             if known is None:
                 raise StoreError("a key was taken and is gone again; try again", code="busy") from None
             return known
-        return self._view(self._loop.advance(step))
+        return self._view(self._advanced(step))
 
     def decide(
         self,
@@ -211,6 +214,7 @@ class Engine:
         is in another state. The same decision by the same person again returns the run with `replayed` true. Raises
         `NotFound`, `UsageError`, `Conflict`, `NotAllowed`, `Invalid`, in this order.
         """
+        _check_key(key)
         run_id, request_id = self._target(target)
         wish = Decide(
             request_id=request_id or "",
@@ -223,7 +227,7 @@ class Engine:
             base=base,
         )
         settled = take(self._loop, run_id, request_id, wish, at=at, key=key, is_worker=advance)
-        standing = self._loop.read(run_id) if settled.step is None else self._loop.advance(settled.step)
+        standing = self._loop.read(run_id) if settled.step is None else self._advanced(settled.step)
         return self._view(standing, is_replayed=settled.is_replayed)
 
     def signal(
@@ -241,6 +245,7 @@ class Engine:
         With a *key*, the same signal again returns the run as it is, and another one raises `Conflict`, code
         `key_reused`. Raises `Conflict` where the run has ended, `Invalid` where no wait takes the name or the data.
         """
+        _check_key(key)
         run_id = self._run_id(run_id)
         text = check_json(data, "data", max_bytes=self._loop.terms.max_bytes)
         stored = None
@@ -326,6 +331,7 @@ class Engine:
         for word in statuses:
             _one_of("status", word, STATUSES)
         _check_limit(limit)
+        _check_workflow(workflow)
         now = self._loop.now()
         rows = self._store.runs(now=now, statuses=statuses, workflow=workflow, limit=limit + 1, after=after)
         items = tuple(self._summary(row.run, now) for row in rows[:limit])
@@ -348,6 +354,7 @@ class Engine:
         if priority is not None:
             _one_of("priority", priority, PRIORITIES)
         _check_limit(limit)
+        _check_workflow(workflow)
         now = self._loop.now()
         found: list[InboxRow] = []
         # Who may act is not in an index: read on until the page is full.
@@ -472,9 +479,17 @@ class Engine:
     def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
         return run_view(standing.run, standing.values, self._loop.now(), is_replayed=is_replayed)
 
+    def _advanced(self, step: Step) -> Standing:
+        """Advance a run; where the database refuses on the way, the command stands, and a tick goes on from there."""
+        try:
+            return self._loop.advance(step)
+        except StoreError as error:
+            _log.warning("run %s was moved, and could not be advanced: %s", step.after.id, error)
+            return Standing(run=step.after, values=step.values)
+
     def _after(self, run_id: str, step: Step | None) -> Run:
         """The run after a step and all that follows from it."""
-        return self.get_run(run_id) if step is None else self._view(self._loop.advance(step))
+        return self.get_run(run_id) if step is None else self._view(self._advanced(step))
 
     def _on_request(self, request_id: str, command: Callable[[str], Command]) -> Request:
         request_id = self._request_id(request_id)
@@ -682,6 +697,16 @@ def _one_of(what: str, word: str, known: Sequence[str]) -> None:
     if word not in known:
         hint = did_you_mean(word, known)
         raise UsageError(f"{what} is one of {', '.join(known)}, not {word!r}" + (f"; {hint}" if hint else ""))
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None:
+        check_note(key, "key", max_bytes=1_024)
+
+
+def _check_workflow(name: str | None) -> None:
+    if name is not None:
+        check_note(name, "workflow", max_bytes=1_024)
 
 
 def _check_limit(limit: int) -> None:

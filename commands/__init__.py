@@ -97,15 +97,6 @@ class Call:
 
         return short_path(api.locate(name, self.settings))
 
-    @property
-    def has_database(self) -> bool:
-        """Whether the database that is meant is there."""
-        return _missing_file(self._url, self.project) is None
-
-    @property
-    def _url(self) -> str:
-        return self.db or os.environ.get("FLOW_DB") or self.settings.database
-
     def quietly(self) -> AbstractContextManager[object]:
         """While agents run: what they print goes to standard error, so that ours holds our answer and nothing else."""
         from contextlib import redirect_stdout
@@ -120,7 +111,7 @@ class Call:
         """
         from holdpoint import Engine
 
-        url = self._url
+        url = self.url
         missing = None if is_new else _missing_file(url, self.project)
         if missing is None:
             return Engine(url, project=self.project)

@@ -32,11 +32,12 @@ def command(
     """
     path = call.locate(workflow)
     # Where there is no database yet, a workflow or an input that is wrong must not leave one behind.
-    if not call.has_database:
-        read_object(file, pairs, api.load(path).input, "input")
+    is_new = call.missing_database is not None
+    value = read_object(file, pairs, api.load(path).input, "input") if is_new else None
     with call.engine(is_new=True) as engine:
         definition = engine.load(path)
-        value = read_object(file, pairs, definition.input, "input")
+        if not is_new:
+            value = read_object(file, pairs, definition.input, "input")
         with call.quietly():
             run = engine.start(
                 definition,

@@ -15,6 +15,7 @@ Json: TypeAlias = Any
 """None, a boolean, an integer of 64 bits, a finite float, a text, a list or an object with text keys, of these."""
 
 MAX_DEPTH = 64
+MAX_NOTE_BYTES = 64 * 1024
 MAX_PARTS = 64 * 1024 * 1024
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
@@ -87,6 +88,15 @@ def check_json(value: object, what: str, *, max_bytes: int | None = None) -> str
                 details={"bytes": size, "max_bytes": max_bytes},
             )
     return text
+
+
+def check_note(value: object, what: str, *, max_bytes: int = MAX_NOTE_BYTES) -> None:
+    """Refuse what is no text of at most *max_bytes* bytes of UTF-8. Raises `Invalid`, code `text` or `too_large`."""
+    if not isinstance(value, str):
+        raise Invalid(f"{what} is a text, not {value!r:.60}", code="text")
+    _check_text(value, what)
+    if len(value.encode()) > max_bytes:
+        raise Invalid(f"{what} is at most {max_bytes} bytes", code="too_large", details={"max_bytes": max_bytes})
 
 
 def parse_json(text: str | bytes, what: str) -> Json:

@@ -13,7 +13,7 @@ from typing import Any
 
 from holdpoint.engine import jsonschemas, steer
 from holdpoint.engine.agents import Failure, Success
-from holdpoint.engine.canonical import Json
+from holdpoint.engine.canonical import Json, check_note
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.draft import Draft, Facts
 from holdpoint.engine.due import NOT_OPEN, check_settled, is_due
@@ -43,10 +43,10 @@ from holdpoint.engine.model import (
     Wake,
 )
 from holdpoint.engine.people import assigned, check_person, is_excluded, may_act
-from holdpoint.engine.proceed import fail, fail_agent, open_crash_request, proceed, succeed, take_signal
+from holdpoint.engine.proceed import fail, fail_agent, proceed, succeed, take_signal
 from holdpoint.engine.times import format_time
 
-MAX_COMMENT_BYTES = 64 * 1024
+_MAX_REFUSED = 64  # characters of an option that was refused: whoever may do nothing must not fill the history
 _NOT_COUNTED = frozenset({"agent_missing"})
 
 
@@ -72,6 +72,11 @@ def start(definition: Definition, command: Start, facts: Facts) -> Step:
 
 def decide(definition: Definition, run: RunRecord, command: Command, facts: Facts) -> Step | None:
     """The step that *command* makes of *run*, or None where it asks for nothing that is still to be done."""
+    by, reason = getattr(command, "by", None), getattr(command, "reason", None)
+    if by is not None:
+        check_person(by, "the one who acts")
+    if reason is not None:
+        check_note(reason, "reason")
     draft = Draft(definition, run, facts)
     is_done = _COMMANDS[type(command)](draft, command)
     return draft.step() if is_done else None
@@ -213,8 +218,6 @@ def _check_comment(request: RequestRecord, command: Decide) -> None:
     comment = command.comment
     if command.option in request.data.get("comment", ()) and not (comment and comment.strip()):
         raise Invalid(f"option {command.option!r} of request {request.id} needs a comment", code="comment")
-    if comment is not None and len(comment.encode(errors="surrogatepass")) > MAX_COMMENT_BYTES:
-        raise Invalid(f"a comment is at most {MAX_COMMENT_BYTES} bytes", code="too_large")
 
 
 def _check_artifact(draft: Draft, request: RequestRecord, command: Decide) -> None:
@@ -360,7 +363,8 @@ def _send(draft: Draft, command: Send) -> bool:
         known = [name for state in definition.states.values() if isinstance(state, WaitState) for name in state.takes]
         hint = did_you_mean(command.name, known) or f"it has {', '.join(known) or 'none'}"
         raise Invalid(f"workflow {run.workflow!r} has no wait for signal {command.name!r}; {hint}", code="signal")
-    if len(run.signals) >= MAX_SIGNALS:
+    is_awaited = run.phase == "waiting" and isinstance(draft.state, WaitState) and command.name in draft.state.takes
+    if len(run.signals) >= MAX_SIGNALS and not is_awaited:
         raise Conflict(
             f"run {run.id} keeps {MAX_SIGNALS} signals that no wait has taken; no more", code="too_many_signals"
         )
@@ -381,12 +385,13 @@ def _send(draft: Draft, command: Send) -> bool:
 
 
 def _refuse(draft: Draft, command: Refuse) -> bool:
+    check_note(command.option, "option")
     draft.emit(
         "decision.refused",
         actor=command.by,
         actor_kind="human",
         request=command.request_id,
-        decision=command.option,
+        decision=command.option[:_MAX_REFUSED],
         code=command.code,
     )
     return True
@@ -442,11 +447,6 @@ def _crash(draft: Draft, command: Crash) -> bool:
     if draft.run.crashes >= MAX_CRASHES:
         fail(draft, "poisoned", f"agent of state {state.name!r} crashed {MAX_CRASHES} times in one visit")
         return True
-    after_crash = state.after_crash if isinstance(state, AgentState) else "fail"
-    if after_crash == "ask":
-        open_crash_request(draft, command.reason)
-    elif after_crash == "fail":
-        fail_agent(draft, "agent_crashed", f"the attempt ended without an answer: {command.reason}", is_last=True)
     proceed(draft)
     return True
 

@@ -131,6 +131,11 @@ class HumanState(State):
         """What a person may choose, in the author's order; the timeout's edge is nobody's choice."""
         return tuple(option for option in self.on if option != "timeout")
 
+    def offered(self, returns: int) -> list[str]:
+        """What a person may choose after so many returns: a return state sends work back `max_returns` times."""
+        is_spent = self.type == "return" and returns >= self.max_returns
+        return [option for option in self.options if not (is_spent and option == "revise")]
+
     @property
     def under_review(self) -> str | None:
         """The artifact that a return state puts up for editing: the first that it shows."""

@@ -6,10 +6,11 @@ that say "too late" or "not you" are kept in the history.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from holdpoint.engine import jsonschemas
-from holdpoint.engine.canonical import Json, canonical, check_json, digest
+from holdpoint.engine.canonical import Json, canonical, check_json, check_note, digest
 from holdpoint.engine.decide import form_of
 from holdpoint.engine.due import NOT_OPEN
 from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, UsageError
@@ -53,14 +54,15 @@ def take(
     """
     desk = _Desk(loop, run_id, request_id, wish, at, key)
     try:
-        _check_values(loop, wish)
-    except Invalid:
-        desk.find()  # that it exists and is open is asked first
-        raise
-    try:
+        try:
+            _check_values(loop, wish)
+        except Invalid:
+            desk.find()  # that it exists and is open is asked first
+            raise
         return desk.take(is_worker)
     except (Conflict, NotAllowed) as error:
-        loop.apply(run_id, Refuse(by=wish.by, option=wish.option, code=error.code, request_id=desk.request_id))
+        with suppress(Invalid):  # a name or an option that is no text cannot be noted
+            loop.apply(run_id, Refuse(by=wish.by, option=wish.option, code=error.code, request_id=desk.request_id))
         raise
 
 
@@ -113,11 +115,7 @@ class _Desk:
 
     def _is_repetition(self, run: RunRecord) -> bool:
         if self._key is not None:
-            known = (
-                self._store.key_of_run(self._run_id, self._key)
-                if self._is_for_run
-                else self._store.key(_scope(self._request_id), self._key)
-            )
+            known = self._known_key(self._key)
             if known is not None:
                 if known.body == _body(self._wish):
                     return True
@@ -128,6 +126,13 @@ class _Desk:
                 )
         row = None if self._request_id in run.requests else self._decided_before(run)
         return row is not None and self._is_same(row)
+
+    def _known_key(self, key: str) -> Key | None:
+        """What the key stands for; a run may have it at several requests, and then one of the same body is meant."""
+        if not self._is_for_run:
+            return self._store.key(_scope(self._request_id), key)
+        keys = self._store.keys_of_run(self._run_id, key)
+        return next((known for known in keys if known.body == _body(self._wish)), keys[-1] if keys else None)
 
     def _decided_before(self, run: RunRecord) -> RequestRow | None:
         """The settled request that this decision may be a repetition of."""
@@ -219,9 +224,10 @@ def _body(wish: Decide) -> str:
 
 
 def _check_values(loop: Loop, wish: Decide) -> None:
-    """What is no JSON at all is refused before anything is compared with it."""
+    """What is no text or no JSON at all is refused before anything is compared with it."""
     check_person(wish.by, "the person who decides")
-    check_json(wish.option, "option")
-    check_json(wish.comment, "comment", max_bytes=loop.terms.max_bytes)
+    check_note(wish.option, "option")
+    if wish.comment is not None:
+        check_note(wish.comment, "comment")
     check_json(wish.answers, "answers", max_bytes=loop.terms.max_bytes)
     check_json(wish.artifact, "artifact", max_bytes=loop.terms.max_bytes)

@@ -65,6 +65,9 @@ def _entered(run: RunRecord, entry: Entry) -> dict[str, Any]:
         "visits": {**run.visits, state: entry.data["visit"]},
         "attempts": 0,
         "crashes": 0,
+        "crash": None,
+        "spared": 0,
+        "leaving": None,
         "alarm": None,
     }
 
@@ -108,7 +111,13 @@ def _agent_failed(run: RunRecord, entry: Entry) -> dict[str, Any]:
 
 
 def _agent_crashed(run: RunRecord, entry: Entry) -> dict[str, Any]:
-    return {"attempt": None, "phase": "entered", "attempts": run.attempts - 1, "crashes": run.crashes + 1}
+    return {
+        "attempt": None,
+        "phase": "crashed",
+        "attempts": run.attempts - 1,
+        "crashes": run.crashes + 1,
+        "crash": entry.seq,
+    }
 
 
 def _request_opened(run: RunRecord, entry: Entry) -> dict[str, Any]:
@@ -176,7 +185,8 @@ def _moved(run: RunRecord, entry: Entry) -> dict[str, Any]:
 
 def _stopped() -> dict[str, Any]:
     """What is no more when an operator takes a run out of its state; its open requests are voided one by one."""
-    return {"attempt": None, "leaving": None, "alarm": None, "failure": None}
+    # The limit of transitions is for machines that run wild: what an operator begins is counted anew.
+    return {"attempt": None, "leaving": None, "alarm": None, "failure": None, "transitions": 0}
 
 
 def _artifact_revised(run: RunRecord, entry: Entry) -> dict[str, Any]:
@@ -188,7 +198,8 @@ def _artifact_revised(run: RunRecord, entry: Entry) -> dict[str, Any]:
 
 
 def _run_failed(run: RunRecord, entry: Entry) -> dict[str, Any]:
-    return {"failure": entry.seq}
+    # It rests: nothing falls due until an operator takes it up, and then the attempt is made at once.
+    return {"failure": entry.seq, "alarm": None, "phase": "entered" if run.phase == "delayed" else run.phase}
 
 
 def _run_ended(run: RunRecord, entry: Entry) -> dict[str, Any]:
@@ -205,7 +216,7 @@ def _run_cancelled(run: RunRecord, entry: Entry) -> dict[str, Any]:
 
 
 def _retried(run: RunRecord, entry: Entry) -> dict[str, Any]:
-    return {"failure": None, "crashes": 0}
+    return {"failure": None, "crashes": 0, "spared": run.attempts}
 
 
 def request_opened(entry: Entry, state: str) -> RequestRecord:

@@ -22,12 +22,15 @@ ActorKind: TypeAlias = Literal["human", "timer", "operator", "agent", "engine"]
 Ref: TypeAlias = int
 """A result of a run: the number of the history entry that left it."""
 
-Phase: TypeAlias = Literal["starting", "entered", "working", "delayed", "asking", "waiting", "leaving", "ended"]
+Phase: TypeAlias = Literal[
+    "starting", "entered", "working", "crashed", "delayed", "asking", "waiting", "leaving", "ended"
+]
 """What a run does in its state.
 
 starting   no state yet: the initial target is still to be chosen
 entered    in the state; an agent is to begin, or a request to be opened
 working    an attempt of an agent is under way, under a lease
+crashed    an attempt ended without an answer, and what to do about it is still to be looked up
 delayed    an attempt has failed, and the next is due at a set time
 asking     a request is open
 waiting    a time or a signal is awaited
@@ -186,7 +189,11 @@ class Signal:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A run as its history folds to it. Only `evolve` makes a new one."""
+    """A run as its history folds to it. Only `evolve` makes a new one.
+
+    `crash` is the entry of the last crash; `spared` are the attempts that the retry policy no longer counts, because an
+    operator has taken the run up again since.
+    """
 
     id: str
     workflow: str
@@ -210,6 +217,8 @@ class RunRecord:
     attempt: Attempt | None = None
     attempts: int = 0
     crashes: int = 0
+    crash: int | None = None
+    spared: int = 0
     is_cancelling: bool = False
     transitions: int = 0
     leaving: Leaving | None = None
@@ -240,11 +249,6 @@ class RunRecord:
     def status_at(self, now: datetime) -> Status:
         """Where the run stands as it is read: one that has something due is `running`, though nobody wrote that yet."""
         return "running" if self.status == "waiting" and self.due(now) is not None else self.status
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the engine has something to do on it now, without waiting for anybody."""
-        return self.status == "running" and self.phase != "working"
 
     @property
     def visit(self) -> int:

@@ -128,8 +128,8 @@ class Store(Protocol):
         """What a key stands for."""
         ...
 
-    def key_of_run(self, run_id: str, key: str) -> Key | None:
-        """What a key of a decision stands for in any request of the run."""
+    def keys_of_run(self, run_id: str, key: str) -> Sequence[Key]:
+        """What a key of a decision stands for in the requests of the run, the oldest first."""
         ...
 
     def commit(
@@ -166,8 +166,8 @@ class Store(Protocol):
         """The deadlines at or before *now* of these actions, each with its run, the earliest first."""
         ...
 
-    def next_due(self) -> datetime | None:
-        """When the next deadline falls due."""
+    def next_due(self, after: datetime | None = None) -> datetime | None:
+        """When the next deadline falls due, of all or of those that are due later than *after*."""
         ...
 
     def ready(self, limit: int, after: str | None = None) -> Sequence[str]:

@@ -130,7 +130,7 @@ def retry_delay(state: AgentState, run: RunRecord, code: str) -> timedelta | Non
     if state.retry is None:
         return None
     # Deciding is pure: the spread of the delay follows from the hash of the run's last entry.
-    return state.retry.delay_after(run.attempts, code, int(run.head[:8], 16) / 0xFFFFFFFF)
+    return state.retry.delay_after(run.attempts - run.spared, code, int(run.head[:8], 16) / 0xFFFFFFFF)
 
 
 def excluded(entries: tuple[str, ...], run: RunRecord) -> list[str]:
@@ -139,10 +139,24 @@ def excluded(entries: tuple[str, ...], run: RunRecord) -> list[str]:
     return [name for name in names if name is not None]
 
 
-def open_crash_request(draft: Draft, reason: str) -> None:
+def _after_crash(draft: Draft) -> bool:
+    """Do what the state says of an attempt that ended without an answer."""
+    state, run = draft.state, draft.run
+    if not isinstance(state, AgentState) or run.crash is None:
+        raise RuntimeError("agents crash, and a crash has its entry")
+    reason = draft.entry(run.crash).data["reason"]
+    if state.after_crash == "retry":
+        return _enter(draft)
+    if state.after_crash == "ask":
+        _open_crash_request(draft, state.ask, reason)
+        return False
+    fail_agent(draft, "agent_crashed", f"the attempt ended without an answer: {reason}", is_last=True)
+    return True
+
+
+def _open_crash_request(draft: Draft, ask: Ask, reason: str) -> None:
     """Ask a person what to do with an attempt of which nobody knows whether it took effect."""
     state, run = draft.state, draft.run
-    ask = state.ask if isinstance(state, AgentState) else Ask()
     scope = draft.scope()
     _open(
         draft,
@@ -293,8 +307,7 @@ def _begin(draft: Draft, state: AgentState) -> None:
 
 def _open_gate(draft: Draft, state: HumanState) -> None:
     run, scope = draft.run, draft.scope()
-    is_spent = run.returns.get(state.name, 0) >= state.max_returns
-    options = [option for option in state.options if not (option == "revise" and is_spent)]
+    options = state.offered(run.returns.get(state.name, 0))
     form = None if state.form is None else _render_form(state.form, scope)
     forms = {option: _render_form(form, scope) for option, form in state.forms.items()}
     _open(
@@ -438,5 +451,5 @@ def _in_state(draft: Draft, message: str) -> str:
 
 
 _PHASES: Mapping[str, Callable[[Draft], bool]] = MappingProxyType(
-    {"starting": _start, "entered": _enter, "delayed": _make_attempt, "leaving": _leave}
+    {"starting": _start, "entered": _enter, "crashed": _after_crash, "delayed": _make_attempt, "leaving": _leave}
 )

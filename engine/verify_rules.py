@@ -91,6 +91,8 @@ def check_standing(replay: Replay) -> Iterator[Problem]:
         yield "requests", f"the run is {run.phase} and has {len(run.requests)} open requests"
     if run.phase == "waiting" and not isinstance(state, WaitState):
         yield "stuck", f"the run waits in {run.state!r}, which waits for nothing"
+    if run.failure is not None and run.deadlines:
+        yield "stuck", "the run rests as failed, and has something that falls due"
     if run.phase == "delayed" and run.alarm is None:
         yield "stuck", f"the next attempt in {run.state!r} has no time"
     if run.status == "running" and not _is_held(run, state):
@@ -99,7 +101,8 @@ def check_standing(replay: Replay) -> Iterator[Problem]:
 
 def _is_held(run: RunRecord, state: AnyState | None) -> bool:
     """Whether there is a reason that a run which is to move has not: an agent works, or is still to begin."""
-    return run.phase == "working" or (run.phase == "entered" and isinstance(state, AgentState) and state.value is None)
+    is_agent = isinstance(state, AgentState) and state.value is None
+    return run.phase == "working" or (run.phase in ("entered", "crashed") and is_agent)
 
 
 def _at_rest(moment: Moment, definition: Definition) -> Iterator[Problem]:
@@ -139,7 +142,8 @@ def _entered(moment: Moment, definition: Definition) -> Iterator[Problem]:
     state = data["state"]
     if state not in definition.states:
         yield "state", f"the definition has no state {state!r}"
-    if moment.previous.kind != "transition":
+    is_moved = moment.previous.kind == "operator.moved" and run.state is None and moment.previous.data["to"] == state
+    if moment.previous.kind != "transition" and not is_moved:
         if run.phase != "starting":
             yield "edge", f"{state!r} is entered without a transition"
         elif state not in {target.to for target in definition.initial}:
@@ -151,8 +155,11 @@ def _entered(moment: Moment, definition: Definition) -> Iterator[Problem]:
 def _agent_started(moment: Moment, definition: Definition) -> Iterator[Problem]:
     run, data = moment.before, moment.entry.data
     state = _agent(run, definition)
-    is_time = run.phase == "entered" or (
-        run.phase == "delayed" and run.alarm is not None and run.alarm.due_at <= moment.entry.at
+    is_again = run.phase == "crashed" and state is not None and state.after_crash == "retry"
+    is_time = (
+        run.phase == "entered"
+        or is_again
+        or (run.phase == "delayed" and run.alarm is not None and run.alarm.due_at <= moment.entry.at)
     )
     if not is_time or state is None or state.value is not None or data["state"] != state.name:
         yield "attempt", f"no attempt of {data['state']!r} could begin: the run was {run.phase} in {run.state!r}"
@@ -170,7 +177,7 @@ def _agent_ended(moment: Moment, definition: Definition) -> Iterator[Problem]:
     is_due = (
         run.phase == "working"
         or (run.phase == "entered" and state.value is not None)
-        or (entry.kind == "agent.failed" and moment.previous.kind == "agent.crashed" and state.after_crash == "fail")
+        or (entry.kind == "agent.failed" and run.phase == "crashed" and state.after_crash == "fail")
         or decision == "done"
         or (entry.kind == "agent.failed" and decision == "fail")
     )
@@ -203,7 +210,7 @@ def _agent_failed(moment: Moment, definition: Definition) -> Iterator[Problem]:
 def _retry_at(moment: Moment, state: AnyState) -> str | None:
     """When the definition makes the next attempt after a failed one; None where there is none."""
     run, data = moment.before, moment.entry.data
-    is_last = data.get("uncounted") or moment.previous.kind == "agent.crashed" or _crash_decision(moment) == "fail"
+    is_last = data.get("uncounted") or run.phase == "crashed" or _crash_decision(moment) == "fail"
     if is_last or not isinstance(state, AgentState):
         return None
     delay = retry_delay(state, run, data["code"])
@@ -222,7 +229,8 @@ def _agent_crashed(moment: Moment, definition: Definition) -> Iterator[Problem]:
     elif moment.after.crashes < MAX_CRASHES:
         state = _agent(run, definition)
         then = {"ask": "request.opened", "fail": "agent.failed"}.get(state.after_crash if state else "")
-        if then is not None and (following is None or following.kind != then):
+        # A question that could not be put leaves the run failed, and an operator's retry puts it again.
+        if then is not None and (following is None or following.kind not in (then, "run.failed")):
             yield "attempt", f"it is not followed by {then}, as the definition says"
 
 
@@ -234,7 +242,7 @@ def _opened(moment: Moment, definition: Definition) -> Iterator[Problem]:
         yield "requests", f"{entry.data['request']} is not the id that follows from its place"
     if entry.data["kind"] == "crash":
         state = _agent(run, definition)
-        if moment.previous.kind != "agent.crashed" or state is None or state.after_crash != "ask":
+        if run.phase != "crashed" or state is None or state.after_crash != "ask":
             yield "requests", f"no attempt crashed in {run.state!r} that is to be asked about"
         if tuple(entry.data["options"]) != CRASH_OPTIONS:
             yield "requests", "its options are not those of a crash"
@@ -249,8 +257,7 @@ def _opened(moment: Moment, definition: Definition) -> Iterator[Problem]:
 
 def _opened_as_defined(moment: Moment, definition: Definition, gate: HumanState) -> Iterator[Problem]:
     run, entry = moment.before, moment.entry
-    is_spent = run.returns.get(gate.name, 0) >= gate.max_returns
-    options = [option for option in gate.options if not (option == "revise" and is_spent)]
+    options = gate.offered(run.returns.get(gate.name, 0))
     if entry.data["options"] != options:
         yield "requests", f"it offers {entry.data['options']}, the definition {options}"
     if entry.data.get("priority", "normal") != gate.priority:
@@ -389,8 +396,8 @@ def _wait_started(moment: Moment, definition: Definition) -> Iterator[Problem]:
     due_at = parse_time(entry.data["due_at"]) if "due_at" in entry.data else None
     duration = state.timeout if state.takes else state.duration
     if duration is None:
-        if state.takes and due_at is not None:
-            yield "deadline", "it has a deadline where the definition has none"
+        if (due_at is None) != bool(state.takes):
+            yield "deadline", "it has a deadline where the definition has none, or none where it has one"
         return
     expected = duration.after(entry.at, definition.zone)
     slack = _CALENDAR_SLACK if duration.days else timedelta(0)
@@ -430,7 +437,8 @@ def _signal_received(moment: Moment, definition: Definition) -> Iterator[Problem
     waits = [state for state in definition.states.values() if isinstance(state, WaitState)]
     if not any(moment.entry.data["name"] in state.takes for state in waits):
         yield "wait", f"no state waits for signal {moment.entry.data['name']!r}"
-    if len(moment.after.signals) > MAX_SIGNALS:
+    is_taken = moment.following is not None and moment.following.kind == "wait.ended"
+    if len(moment.after.signals) > MAX_SIGNALS + is_taken:
         yield "limit", f"{len(moment.after.signals)} signals are kept; {MAX_SIGNALS} are allowed"
 
 

@@ -64,7 +64,7 @@ class _Capped(BackgroundScheduler):  # type: ignore[misc, unused-ignore]
         super().__init__(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(1)},
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 2},
         )
         self._cap = cap
         self._seen = system_clock()

@@ -63,10 +63,12 @@ class Server:
     def _wake(self) -> datetime | None:
         """One pass; returns when the next deadline falls due."""
         try:
+            looked_at = self._loop.now()
             apply_deadlines(self._loop, self._tally)
             for run_id, kind, take in work(self._loop):
                 self._submit(run_id, kind, take)
-            due_at = self._loop.store.next_due()
+            # What was due before was done, waits for a worker, or could not be: the sweep looks at it again.
+            due_at = self._loop.store.next_due(looked_at)
         except Exception:  # the database may be back at the next sweep; until then the health file grows old
             self._tally.note_error("(all)")
             return None
@@ -83,7 +85,8 @@ class Server:
     def _work(self, run_id: str, kind: str, take: Take) -> None:
         try:
             do(self._loop, self._tally, run_id, kind, take)
-            self._alarm.arm(self._loop.store.next_due())  # the run may have come to a deadline of its own
+            # The run may have come to a deadline of its own.
+            self._alarm.arm(self._loop.store.next_due(self._loop.now()))
         except StoreError:
             self._tally.note_error(run_id)
         finally:

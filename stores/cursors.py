@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from holdpoint.engine.canonical import MAX_INTEGER
 from holdpoint.engine.errors import UsageError
 
 
@@ -13,6 +14,9 @@ def read_cursor(text: str, parts: int) -> list[Any]:
     try:
         if len(items) != parts:
             raise ValueError
-        return [int(item) for item in items[:2]] + items[2:]
+        numbers = [int(item) for item in items[:2]]
+        if any(abs(number) > MAX_INTEGER for number in numbers):
+            raise ValueError
+        return numbers + items[2:]
     except ValueError:
         raise UsageError(f"{text!r} is not a cursor that a page before gave as next", code="cursor") from None

@@ -108,11 +108,11 @@ class MemoryStore:
         """What a key stands for."""
         return self._keys.get((scope, key))
 
-    def key_of_run(self, run_id: str, key: str) -> Key | None:
+    def keys_of_run(self, run_id: str, key: str) -> Sequence[Key]:
         """What a decision's key stands for in the run."""
         with self._lock:
             keys = [item for item in self._keys.values() if item.run_id == run_id and item.key == key]
-        return next((item for item in keys if item.request_id is not None), None)
+        return [item for item in keys if item.request_id is not None]
 
     def commit(
         self,
@@ -161,9 +161,10 @@ class MemoryStore:
         found = [item for item in self._deadlines() if item[1].due_at <= now and item[1].action in actions]
         return sorted(found, key=lambda item: item[1].due_at)[:limit]
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, after: datetime | None = None) -> datetime | None:
         """The first deadline's time."""
-        return min((deadline.due_at for _, deadline in self._deadlines()), default=None)
+        times = [deadline.due_at for _, deadline in self._deadlines()]
+        return min((time for time in times if after is None or time > after), default=None)
 
     def ready(self, limit: int, after: str | None = None) -> Sequence[str]:
         """Runs without a lease that are `running`."""
@@ -175,7 +176,7 @@ class MemoryStore:
     def history(self, run_id: str, after: int = 0) -> Sequence[Entry]:
         """The entries."""
         run = self._runs.get(run_id)
-        return [] if run is None else run.entries[after:]
+        return [] if run is None else run.entries[max(0, after) :]
 
     def revision_entry(self, run_id: str, name: str, revision: int) -> Entry | None:
         """The entry of one revision."""

@@ -52,6 +52,7 @@ _READ_COMPILED = "SELECT d.document FROM sources s JOIN definitions d ON d.id = 
 _ADD_SOURCE = """
     INSERT OR IGNORE INTO sources (digest, definition) SELECT ?, definition FROM runs WHERE id = ?
 """
+_READ_NEXT_DUE = "SELECT MIN(due_at) FROM deadlines WHERE due_at > ?"
 _READ_DUE = """
     SELECT r.run_id, d.due_at, d.request_id, d.action FROM deadlines d JOIN runs r ON r.id = d.run
     WHERE d.due_at <= ? AND d.action IN (SELECT value FROM json_each(?)) ORDER BY d.due_at LIMIT ?
@@ -69,7 +70,9 @@ _READ_REVISION = f"""
 """  # noqa: S608 - constants of this module
 _KEYS_SQL = "SELECT k.scope, k.key, k.body, r.run_id, k.request_id FROM keys k JOIN runs r ON r.id = k.run"
 _READ_KEY = f"{_KEYS_SQL} WHERE k.scope = ? AND k.key = ?"
-_READ_KEY_OF_RUN = f"{_KEYS_SQL} WHERE r.run_id = ? AND k.key = ? AND k.request_id IS NOT NULL"
+_READ_KEY_OF_RUN = f"""
+    {_KEYS_SQL} JOIN requests q ON q.request_id = k.request_id WHERE r.run_id = ? AND k.key = ? ORDER BY q.opened
+"""
 _READ_KEYS_OF_RUN = f"{_KEYS_SQL} WHERE r.run_id = ?"
 _ADD_RUN = """
     INSERT INTO runs (run_id, definition, status, seq, head, at, started_at, initiator, record)
@@ -222,9 +225,10 @@ class SqliteStore:
         return self._key(_READ_KEY, (scope, key))
 
     @_reads
-    def key_of_run(self, run_id: str, key: str) -> Key | None:
-        """The row of a decision's key within a run."""
-        return self._key(_READ_KEY_OF_RUN, (run_id, key))
+    def keys_of_run(self, run_id: str, key: str) -> Sequence[Key]:
+        """The rows of a decision's key within a run."""
+        with self._database.reading() as connection:
+            return [_key_from(row) for row in connection.execute(_READ_KEY_OF_RUN, (run_id, key)).fetchall()]
 
     def commit(
         self,
@@ -276,10 +280,10 @@ class SqliteStore:
         return [(row[0], _deadline(row[1:])) for row in rows]
 
     @_reads
-    def next_due(self) -> datetime | None:
+    def next_due(self, after: datetime | None = None) -> datetime | None:
         """The first deadline's time."""
         with self._database.reading() as connection:
-            row = connection.execute("SELECT MIN(due_at) FROM deadlines").fetchone()
+            row = connection.execute(_READ_NEXT_DUE, (-1 if after is None else to_micros(after),)).fetchone()
         return None if row[0] is None else to_time(row[0])
 
     @_reads

@@ -614,6 +614,14 @@ states:
     def _answer(self, request: holdpoint.Request, is_done: bool) -> None:
         """Nobody does."""
 
+    def check(self) -> None:
+        super().check()
+        answered = False
+        for entry in self.engine.history(self._run_id()):
+            answered |= entry.kind == "request.expired" and entry.data["decision"] == "done"
+            if answered and entry.kind == "agent.started":
+                self.flaws.append("the deadline said that it is done, and it was done again")
+
     def _do_approve(self, request: str) -> Proof:
         self.engine.decide(self._run_id(), "approve", at="gate", by="dora", key="the gate")
         return "request.decided", {"decision": "approve"}

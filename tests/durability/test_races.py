@@ -78,6 +78,16 @@ states:
   flaky: {type: agent, python: "actor:flaky", retry: {attempts: 2, delay: 1h}, next: worked}
   worked: {type: end, output: "{{ flaky }}"}
 """
+STEERED = """\
+workflow: steered
+on_cancel: clean_up
+states:
+  work: {type: agent, python: "actor:work", after_crash: retry, next: worked}
+  gate: {type: approval, on: {approve: worked, reject: cleaned}, timeout: never}
+  clean_up: {type: agent, value: cleaned, next: cleaned}
+  worked: {type: end}
+  cleaned: {type: end, outcome: cancelled}
+"""
 WORK = """\
 workflow: work
 states:
@@ -544,6 +554,32 @@ def test_who_wakes_up_after_the_lease_ran_out_commits_nothing(world: World, call
         ]
         started, noted = world.entries(run, "agent.started", "agent.late")[::2]
         assert noted.data["token"] == started.seq
+
+
+@pytest.mark.parametrize(
+    ("method", "state"), [pytest.param("cancel", "cleaned", id="cancel"), pytest.param("move", "gate", id="move")]
+)
+def test_who_wakes_up_in_a_run_that_was_taken_elsewhere_commits_nothing(
+    world: World, call: type[Call], method: str, state: str
+) -> None:
+    definition = world.engine.loads(STEERED)
+    zombie, other = world.actor("stop"), world.actor()
+
+    for _ in range(max(1, ROUNDS // 100)):
+        run = _fall_asleep(world, call, zombie, definition)
+        args = [run, state] if method == "move" else [run]
+        steered = other.ask(call(method=method, args=args, times=[world.clock()]))
+        ticked = other.ask(call(method="tick", times=[world.clock() + timedelta(hours=1)]))
+        zombie.wake()
+        late = zombie.answer()
+
+        assert (steered.value["state"], any(ticked.value.values())) == (state, False)
+        assert (late.error, late.value["state"]) == (None, state)
+        assert _kinds(world, run)[-1] == "agent.late"
+        assert [entry.data["to"] for entry in world.entries(run, "transition")][-1] == state
+        assert [entry.data["state"] for entry in world.entries(run, "agent.succeeded")] == (
+            ["clean_up"] if method == "cancel" else []
+        )
 
 
 def test_who_wakes_up_while_another_works_commits_nothing(world: World, call: type[Call]) -> None:
