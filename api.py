@@ -255,7 +255,7 @@ class Engine:
                 return self.get_run(run_id)
         try:
             step = self._loop.command(run_id, Send(name=name, data=data, by=by), key=stored, is_worker=advance)
-        except KeyTaken:
+        except (KeyTaken, Conflict):
             if stored is not None and self._is_known(stored):
                 return self.get_run(run_id)
             raise

@@ -276,7 +276,7 @@ def _key_of_signal(replay: Replay, key: Key) -> Iterator[Problem]:
     run_id, contents = replay.dossier.run_id, replay.dossier.contents
     received = [entry.data for entry in replay.entries if entry.kind == "signal.received"]
     bodies = {digest(f"{data['name']} {contents[data['output']]}") for data in received}
-    if (key.scope, key.run_id) != (f"signal {run_id}", run_id) or key.body not in bodies:
+    if (key.scope, key.run_id, key.request_id) != (f"signal {run_id}", run_id, None) or key.body not in bodies:
         yield "key_row", f"key {key.key!r} of {key.scope!r} stands for no signal that the run received"
 
 

@@ -354,7 +354,7 @@ def _expired(moment: Moment, definition: Definition) -> Iterator[Problem]:
     answers = (request.data.get("default") or {}).get("answers")
     if data.get("answers") != (None if answers is None else digest(canonical(answers))):
         yield "expired", "its answers are not those of the default"
-    yield from _stood_on(moment)
+    yield from _crash_settled(moment) if request.kind == "crash" else _stood_on(moment)
 
 
 def _stood_on(moment: Moment) -> Iterator[Problem]:

@@ -240,7 +240,6 @@ def test_a_run_is_cancelled_or_decided_and_whoever_is_late_learns_it(world: Worl
         pytest.param(
             HOLD,
             id="ended by it",
-            marks=pytest.mark.xfail(reason="the key is not looked at again once the run has ended", strict=False),
         ),
         pytest.param(HOLDS, id="waiting again"),
     ],

@@ -911,7 +911,7 @@ def _tell_steered_stories(path: Path) -> None:
         run = start(9)
         request = engine.get_run(run).requests[0].id
         engine.claim(request, by="dora")
-        engine.assign(request, ["dora", "role:manager"], by="zoe")
+        engine.assign(request, ["dora", "role:manager"], by="dora")
         engine.extend(request, "5d", by="zoe", reason="holidays")
         engine.decide(request, "submit", by="dora", answers={"name": "nine"}, key="nine")
         clock.advance(engine, "50h")  # the choice is left to silence
