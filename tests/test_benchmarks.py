@@ -111,6 +111,12 @@ def test_a_round_trip_is_four_commits_and_the_floor_writes_the_same(tmp_path: Pa
         assert found["ratio"] > 0
 
 
+def test_two_servers_and_ticks_settle_everything_once() -> None:
+    report = _report("soak", "--seconds", "3", "--deadlines", "30", "--decisions", "30", "--agents", "6")
+
+    assert report["wrong"] == []
+
+
 @pytest.mark.skipif(not os.access(Path(sys.executable).with_name("flow"), os.X_OK), reason="flow is not installed")
 def test_whole_processes_are_timed() -> None:
     report = _report("processes", "--rounds", "1")
