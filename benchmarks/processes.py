@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 WORKFLOW = """
-workflow: release
+workflow: NAME
 input:
   type: object
   required: [name]
@@ -31,6 +31,7 @@ states:
   draft:
     type: agent
     python: agents:draft
+    isolate: ISOLATED
     with: {name: "{{ input.name }}"}
     artifact: notes
     next: review
@@ -77,7 +78,8 @@ if __name__ == '__main__':
     sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
     sys.exit(main())
 """
-PROCESSES = ("empty --help", "flow --help", "flow start", "flow decide")
+ISOLATED = "flow start *"  # with an agent in a process of its own, which is the default
+PROCESSES = ("empty --help", "flow --help", "flow start", ISOLATED, "flow decide")
 HELP_RATIO = 1.2
 COMMAND_SECONDS = 0.25
 WARM_UP = 2
@@ -101,7 +103,9 @@ class Project:
         # Warm means that bytecode is there, as it is after an installation.
         self._environment = {name: text for name, text in os.environ.items() if name not in _NOT_WARM}
         (folder / "workflows").mkdir()
-        (folder / "workflows" / "release.yaml").write_text(WORKFLOW)
+        for name, is_isolated in (("release", "false"), ("isolated", "true")):
+            text = WORKFLOW.replace("NAME", name, 1).replace("ISOLATED", is_isolated)
+            (folder / "workflows" / f"{name}.yaml").write_text(text)
         (folder / "agents.py").write_text(AGENTS)
         (folder / "flow.toml").write_text('database = "sqlite:///flow.db"\n')
         (folder / "empty.py").write_text(EMPTY)
@@ -139,6 +143,7 @@ def measure(project: Project, rounds: int) -> dict[str, Any]:
         seconds, output = project.run(project.flow, "--as", "bob", "--json", "start", "release", "-i", "name=one")
         times["flow start"].append(seconds)
         request = json.loads(output)["requests"][0]["id"]
+        times[ISOLATED].append(project.run(project.flow, "--as", "bob", "start", "isolated", "-i", "name=one")[0])
         seconds, output = project.run(project.flow, "--as", "dora", "--json", "decide", request, "approve")
         times["flow decide"].append(seconds)
         if json.loads(output)["state"] != "released":
