@@ -169,6 +169,7 @@ def test_a_key_is_taken_once(bench: Bench) -> None:
     assert bench.store.key(key.scope, "k") == key
     assert bench.store.key("start another", "k") is None
     assert list(bench.store.run_ids()) == [first.after.id]
+    bench.store.close()
     bench.store = _open("memory://")  # the key's body is made up
 
 
@@ -184,6 +185,7 @@ def test_only_a_decisions_key_is_found_by_the_run(bench: Bench) -> None:
     assert not bench.store.keys_of_run(other.after.id, "decided")
     assert not bench.store.keys_of_run(other.after.id, "started")
     assert bench.store.dossier(run.id).keys == [key]
+    bench.store.close()
     bench.store = _open("memory://")  # the keys' bodies are made up
 
 
