@@ -165,7 +165,7 @@ def misses(report: dict[str, Any]) -> Iterator[str]:
     """Each target that was missed, and by how much."""
     if report["help_ratio"] > HELP_RATIO:
         yield f"flow --help takes {report['help_ratio']} of the empty program's time, and should at most {HELP_RATIO}"
-    for name in ("flow start", "flow decide"):
+    for name in ("flow start", ISOLATED, "flow decide"):
         seconds = report["ms"][name]["best"] / 1e3
         if seconds > COMMAND_SECONDS:
             yield f"{name} takes {seconds:.3f} s, and should take at most {COMMAND_SECONDS} s"
