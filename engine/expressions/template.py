@@ -37,9 +37,10 @@ _OPENING = re.compile(r"\{[{%#]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """A bare expression, ready to be evaluated any number of times."""
+    """A bare expression, ready to be evaluated any number of times. `root` is its tree, for who reasons about it."""
 
     source: str
+    root: Node = field(repr=False, compare=False)
     names: frozenset[str]
     paths: tuple[Path, ...]
     _cost: int = field(repr=False, compare=False)
@@ -66,9 +67,10 @@ _Render: TypeAlias = Callable[[Scope], Json]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A text with expressions in it."""
+    """A text with expressions in it. `roots` are their trees; offsets count in the whole text."""
 
     source: str
+    roots: tuple[Node, ...] = field(repr=False, compare=False)
     names: frozenset[str]
     paths: tuple[Path, ...]
     is_constant: bool
@@ -109,6 +111,7 @@ def parse_expression(text: str) -> Expression:
     paths = tuple(paths_of(tree.root))
     return Expression(
         source=text,
+        root=tree.root,
         names=frozenset(path.root for path in paths),
         paths=paths,
         _cost=_cost(tree.size),
@@ -120,6 +123,7 @@ def parse_expression(text: str) -> Expression:
 def parse_template(text: str) -> Template:
     """The template that a text says; raises `ExpressionSyntaxError`."""
     parts: list[str | _Part] = []
+    roots: list[Node] = []
     paths: list[Path] = []
     size = position = 0
     while match := _OPENING.search(text, position):
@@ -127,6 +131,7 @@ def parse_template(text: str) -> Template:
         if match.start() > position:
             parts.append(text[position : match.start()])
         parts.append((text[match.end() : tree.end - 2].strip(), _bounded(tree.root)))
+        roots.append(tree.root)
         paths += paths_of(tree.root)
         size += tree.size
         position = tree.end
@@ -134,6 +139,7 @@ def parse_template(text: str) -> Template:
         parts.append(text[position:])
     return Template(
         source=text,
+        roots=tuple(roots),
         names=frozenset(path.root for path in paths),
         paths=tuple(paths),
         is_constant=not any(isinstance(part, tuple) for part in parts),
