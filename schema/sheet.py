@@ -111,6 +111,11 @@ def forms_of(state: State) -> Iterator[tuple[Path, Json]]:
         yield from ((("forms", option), form) for option, form in state.get("forms", {}).items())
 
 
+def forms_of_option(state: State, option: str) -> Json:
+    """The form that the answers of an option meet, None where it has none."""
+    return state.get("form") or state.get("forms", {}).get(option)
+
+
 def options_of_wait(state: State) -> tuple[str, ...]:
     """How a wait can end, other than by its timeout."""
     signal = state.get("signal")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -12,18 +11,14 @@ from holdpoint.engine.expressions import (
     Expression,
     ExpressionSyntaxError,
     Template,
-    parse_expression,
     parse_template,
 )
 from holdpoint.engine.expressions import Path as Use
-from holdpoint.schema.jsonschemas import RENDERED_KEYWORDS, subschemas
-from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import suggestion
-from holdpoint.schema.sheet import HUMAN_TYPES, Edge, Sheet, State, crash_request, forms_of
+from holdpoint.schema.sheet import HUMAN_TYPES, Sheet, State
+from holdpoint.schema.texts import Text, texts_of
 
 _EVERYWHERE: Final = ("input", "artifacts", "visits", "previous", "error", "run", "now")
-_ENV: Final = ("env",)
-_OUTPUT: Final = ("output",)
 _PLACES_OF: Final = {
     "env": "'env' is for the arguments of an agent alone ('with', 'command')",
     "output": "'output' is for the parts of an artifact alone",
@@ -38,72 +33,9 @@ _KEYS_OF: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Text:
-    """A text that is rendered or evaluated; `extra` are the names of its place alone."""
-
-    path: Path
-    source: str
-    is_condition: bool = False
-    extra: Sequence[str] = ()
-
-    def parse(self) -> Expression | Template:
-        return parse_expression(self.source) if self.is_condition else parse_template(self.source)
-
-
 def check_values(sheet: Sheet) -> None:
     """Report expressions that cannot be parsed and names that nothing has."""
     _Checker(sheet).check()
-
-
-def _texts(sheet: Sheet) -> Iterator[_Text]:
-    for edge in sheet.all_edges():
-        yield from _conditions(edge)
-    for name, state in sheet.of_types("agent"):
-        yield from _agent_texts(("states", name), state)
-    for name, state in sheet.of_types(*HUMAN_TYPES):
-        yield from _human_texts(("states", name), state)
-    for name, state in sheet.of_types("wait"):
-        yield from _texts_in(("states", name, "until"), state.get("until"))
-    for name, state in sheet.of_types("end"):
-        yield from _texts_in(("states", name, "output"), state.get("output"))
-
-
-def _conditions(edge: Edge) -> Iterator[_Text]:
-    for path, _, when in edge.targets:
-        if when is not None:
-            yield _Text(path=(*path[:-1], "when"), source=when, is_condition=True)
-
-
-def _agent_texts(path: Path, state: State) -> Iterator[_Text]:
-    yield from _texts_in((*path, "value"), state.get("value"))
-    for key in ("with", "command"):
-        yield from _texts_in((*path, key), state.get(key), _ENV)
-    if isinstance(state.get("artifact"), dict):
-        yield from _texts_in((*path, "artifact"), state["artifact"], _OUTPUT)
-    yield from _texts_in((*path, "after_crash", "ask", "assign"), (crash_request(state) or {}).get("assign"))
-
-
-def _human_texts(path: Path, state: State) -> Iterator[_Text]:
-    yield from _texts_in((*path, "message"), state.get("message"))
-    if isinstance(state.get("show"), dict):
-        yield from _texts_in((*path, "show"), state["show"])
-    yield from _texts_in((*path, "assign"), state.get("assign"))
-    for below, form in forms_of(state):
-        for part, schema in subschemas(form):
-            for keyword in RENDERED_KEYWORDS:
-                yield from _texts_in((*path, *below, *part, keyword), schema.get(keyword))
-
-
-def _texts_in(path: Path, value: Json, extra: Sequence[str] = ()) -> Iterator[_Text]:
-    if isinstance(value, str):
-        yield _Text(path=path, source=value, extra=extra)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts_in((*path, key), item, extra)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts_in((*path, index), item, extra)
 
 
 class _Checker:
@@ -116,7 +48,7 @@ class _Checker:
         self._results = sheet.results
 
     def check(self) -> None:
-        for text in _texts(self._sheet):
+        for text in texts_of(self._sheet):
             try:
                 parsed = text.parse()
             except ExpressionSyntaxError as error:
@@ -124,14 +56,14 @@ class _Checker:
             else:
                 self._check_names(text, parsed)
 
-    def _check_names(self, text: _Text, parsed: Expression | Template) -> None:
+    def _check_names(self, text: Text, parsed: Expression | Template) -> None:
         for use in parsed.paths:
             if use.root not in (*_EVERYWHERE, *self._results, *text.extra):
                 self._report_unknown(text, use)
             elif not self._is_unknown_part(text, use):
                 self._check_artifact_is_read_as_such(text, use)
 
-    def _report_unknown(self, text: _Text, use: Use) -> None:
+    def _report_unknown(self, text: Text, use: Use) -> None:
         known = (*_EVERYWHERE, *self._results, *text.extra)
         if use.root in self._sheet.states:
             message, fix = f"the end state {use.root!r} has no result", ""
@@ -141,7 +73,7 @@ class _Checker:
             message, fix = f"the name {use.root!r} is not known", suggestion(use.root, known)
         self._report.text(text.path, use.offset, "HP241", message, fix)
 
-    def _is_unknown_part(self, text: _Text, use: Use) -> bool:
+    def _is_unknown_part(self, text: Text, use: Use) -> bool:
         """Report a property that the named value cannot have; whether there was one."""
         key = use.keys[0] if use.keys else None
         if key is None:
@@ -166,7 +98,7 @@ class _Checker:
             return _DECISION
         return _KEYS_OF.get(root)
 
-    def _is_unknown_input(self, text: _Text, use: Use) -> bool:
+    def _is_unknown_input(self, text: Text, use: Use) -> bool:
         schema: Json = self._sheet.value.get("input")
         for depth, key in enumerate(use.keys):
             known = ["nothing"] if schema is None else _closed_properties(schema, is_top=depth == 0)
@@ -209,7 +141,7 @@ class _Checker:
             if name in self._shown:
                 yield from ((use.keys, name) for use in _uses(template) if use.root == "output")
 
-    def _check_artifact_is_read_as_such(self, text: _Text, use: Use) -> None:
+    def _check_artifact_is_read_as_such(self, text: Text, use: Use) -> None:
         for part, artifact in self._seen_parts.get(use.root, ()):
             if use.keys[: len(part)] == part:
                 message = (

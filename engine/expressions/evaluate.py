@@ -465,6 +465,7 @@ def _fail(node: Filter | Test, why: str) -> NoReturn:
 
 _MAY_BE_MISSING = {"first", "last", "min", "max"}
 _SPECIAL_TESTS = {"defined", "undefined"}
+_DEFAULTS = {"default", "d"}
 _SPECIAL_FILTERS: dict[str, Callable[[Filter, int], Code]] = {
     "default": _default,
     "d": _default,
@@ -524,18 +525,28 @@ def paths_of(node: Node, guarded: bool = False) -> Iterator[Path]:
         for key in node.keys:
             yield from paths_of(key)
     elif isinstance(node, Filter | Test):
-        guards = node.name in ("default", "d") if isinstance(node, Filter) else node.name in _SPECIAL_TESTS
         passes_on = guarded and isinstance(node, Filter) and node.name in _MAY_BE_MISSING
-        yield from paths_of(node.base, guards or passes_on)
+        yield from paths_of(node.base, is_soft(node) or passes_on)
         for argument in (*node.arguments, *(value for _, value in node.named)):
             yield from paths_of(argument)
     else:
-        for child in _children(node):
+        for child in children_of(node):
             yield from paths_of(child)
 
 
-def _children(node: Node) -> Iterator[Node]:
-    if isinstance(node, Slice):
+def is_soft(node: Node) -> bool:
+    """Whether what an expression is about may be missing: `default`, `is defined`."""
+    names = _DEFAULTS if isinstance(node, Filter) else _SPECIAL_TESTS
+    return isinstance(node, Filter | Test) and node.name in names
+
+
+def children_of(node: Node) -> Iterator[Node]:
+    """The expressions directly inside of another."""
+    if isinstance(node, Access):
+        yield from (node.base, *node.keys)
+    elif isinstance(node, Filter | Test):
+        yield from (node.base, *node.arguments, *(value for _, value in node.named))
+    elif isinstance(node, Slice):
         yield from (part for part in (node.base, node.start, node.stop) if part)
     elif isinstance(node, ListOf):
         yield from node.items
