@@ -63,6 +63,7 @@ from holdpoint.engine.views import (
 if TYPE_CHECKING:
     from holdpoint.engine.verify import Flaw
     from holdpoint.scheduler.serve import Server
+    from holdpoint.schema import Proof as Proof
 
 PRIORITIES = ("urgent", "high", "normal", "low")
 MEMORY = "memory://"
@@ -152,7 +153,7 @@ class Engine:
 
     def check(self, path: str | Path) -> tuple[Finding, ...]:
         """Everything that is found in a file, errors and warnings, in its order."""
-        return check(path, self.settings.known_roles)
+        return check(path, self.settings.known_people)
 
     def locate(self, name: str) -> Path:
         """The file that a FILE or NAME of the command line means (spec 4)."""
@@ -577,14 +578,26 @@ def loads(text: str) -> Definition:
     return _definition(text, "(text)")
 
 
-def check(path: str | Path, roles: Collection[str] | None = None) -> tuple[Finding, ...]:
+def check(path: str | Path, people: Mapping[str, Collection[str]] | None = None) -> tuple[Finding, ...]:
     """Everything that is found in a file, errors and warnings, in its order.
 
-    *roles* are those that people have: another one that the workflow asks is a warning. None says nothing of them.
+    *people* are those who are known, with their roles: a role that nobody has is a warning. None says nothing of them.
     """
     from holdpoint.schema import check_text
 
-    return check_text(_read(Path(path)), str(path), roles)[1]
+    return check_text(_read(Path(path)), str(path), people)[1]
+
+
+def prove(
+    path: str | Path, people: Mapping[str, Collection[str]] | None = None
+) -> tuple[Sequence[Proof], tuple[Finding, ...]]:
+    """What is proved of all runs of a workflow file and what is not, and everything that is found in it.
+
+    Nothing is proved of a file with errors that are found before. *people* as for `check`.
+    """
+    from holdpoint.schema import prove_text
+
+    return prove_text(_read(Path(path)), str(path), people)
 
 
 def schema_text() -> str:

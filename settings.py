@@ -31,9 +31,9 @@ class Settings:
     value_bytes: int = 1024 * 1024
 
     @property
-    def known_roles(self) -> frozenset[str] | None:
-        """The roles that people have; None where nobody is named, so that nothing is known."""
-        return frozenset().union(*self.roles.values()) if self.roles else None
+    def known_people(self) -> Mapping[str, frozenset[str]] | None:
+        """The people by name, with their roles; None where nobody is named, so that nothing is known."""
+        return self.roles or None
 
 
 def find_project(start: Path) -> Path:

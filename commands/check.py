@@ -12,26 +12,39 @@ from holdpoint import api
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.completion import workflows
+from holdpoint.commands.explain import print_proofs, proofs_json
 from holdpoint.commands.output import print_json, say
+from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, NotFound
 
 
 @click.command(cls=Command)
 @click.argument("files", metavar="[FILE|NAME]...", nargs=-1, shell_complete=workflows)
 @click.option("--strict", "is_strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option(
+    "--explain",
+    "is_explained",
+    is_flag=True,
+    help="Say what is proved of every run, and why, or show the path that fails.",
+)
 @pass_call
-def command(call: Call, files: Sequence[str], is_strict: bool) -> int:
+def command(call: Call, files: Sequence[str], is_strict: bool, is_explained: bool) -> int:
     """Check workflow files, by default all of the project.
 
     Each finding is FILE:LINE:COLUMN, error or warning, a code, what was found, and what to do. The exit status is 1
     where there are errors.
     """
     paths = [call.locate(name) for name in files] or _all_files(call)
-    findings = [finding for path in paths for finding in api.check(path, call.settings.known_roles)]
+    checked = {path: api.prove(path, call.settings.known_people) for path in paths}
+    findings = [finding for _, found in checked.values() for finding in found]
+    proofs = {path: claims for path, (claims, _) in checked.items()}
     counts: Counter[str] = Counter(finding.severity for finding in findings)
     if call.is_json:
-        print_json({"findings": [finding.to_dict() for finding in findings]})
+        document: dict[str, Json] = {"findings": [finding.to_dict() for finding in findings]}
+        print_json(document | ({"proofs": proofs_json(proofs)} if is_explained else {}))
     else:
+        if is_explained:
+            print_proofs(proofs)
         _print(findings, counts, len(paths))
     return FINDINGS if counts["error"] or (is_strict and counts["warning"]) else 0
 

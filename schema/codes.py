@@ -63,6 +63,8 @@ CODES: Final = {
     "HP234": "comments are asked for options of the state",
     "HP235": "forms are for options of the state",
     "HP236": "who is excluded is a person, a role or the initiator",
+    "HP238": "somebody may decide each option",
+    "HP239": "somebody in flow.toml may decide each option (a warning)",
     "HP237": "somebody has each role that is asked (a warning)",
     # values
     "HP240": "expressions and templates are well formed",
@@ -70,8 +72,19 @@ CODES: Final = {
     "HP242": "properties of known values are known",
     "HP243": "what a person has seen as an artifact is read as the artifact",
     # the graph
+    "HP252": "one target of a list holds (a warning)",
+    "HP257": "a target of a list can hold",
+    "HP253": "what is read has been produced",
+    "HP254": "what is read has been produced on every path (a warning)",
+    "HP255": "an artifact is shown or read (a warning)",
+    "HP256": "an output is read (a warning)",
     "HP250": "every state can be reached",
     "HP251": "an end can be reached from every state",
+    # proofs over all paths
+    "HP301": "nothing irreversible is done without a person's approval",
+    "HP302": "what takes effect is what was approved",
+    "HP310": "a run ends though nobody ever answers (a warning)",
+    "HP311": "every cycle passes a person or a bounded counter",
     # attempts
     "HP260": "delays between attempts are elapsed time",
     "HP261": "a first delay is not longer than the longest",

@@ -12,7 +12,7 @@ from holdpoint.schema.agents import RETRY_DEFAULTS
 from holdpoint.schema.sheet import NEVER, Edge, Sheet, State, decision_of
 from holdpoint.schema.waits import is_moment
 
-_AGENT_TIMEOUT: Final = parse_duration("10m")
+AGENT_TIMEOUT: Final = parse_duration("10m")
 _MAX_RETURNS: Final = 5
 
 # The keys of a document's states, in its order; `on` is put after the texts for people.
@@ -71,7 +71,7 @@ def _agent(state: State) -> dict[str, Json]:
         result["retry"] = _retry(state["retry"])
     if "timeout" in state:
         timeout = parse_duration(state["timeout"])
-        if timeout != _AGENT_TIMEOUT:
+        if timeout != AGENT_TIMEOUT:
             result["timeout"] = timeout.iso
     return result
 

@@ -1,8 +1,7 @@
-"""Where a run can go: targets that exist, options that the types need, ends that can be reached."""
+"""Where a run can go: targets that exist, options that the types need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Final
 
 from holdpoint.schema.report import listed, suggestion
@@ -12,14 +11,11 @@ _NOT_FOR_PEOPLE: Final = ("done", "error", "received")
 
 
 def check_graph(sheet: Sheet) -> None:
-    """Report targets, options and states that no run can use, and states from which no run can end."""
+    """Report targets and options that no run can use."""
     for edge in sheet.all_edges():
         _check_edge(sheet, edge)
     for name, state in sheet.states.items():
         _check_options(sheet, name, state)
-    if not sheet.report.has_errors:
-        # A graph with a hole in it would be reported a second time as states that cannot be reached.
-        _check_reach(sheet)
 
 
 def _check_edge(sheet: Sheet, edge: Edge) -> None:
@@ -96,37 +92,3 @@ def _check_signals(sheet: Sheet, name: str, state: State) -> None:
     if missing:
         message = f"the wait state {name!r} goes nowhere on {listed(map(repr, missing))}"
         sheet.report.value(path, "HP203", message, f"write 'on: {{{written}}}'")
-
-
-def _check_reach(sheet: Sheet) -> None:
-    after = {name: [to for edge in sheet.edges(name) for _, to, _ in edge.targets] for name in sheet.states}
-    starts = [to for edge in (sheet.initial(), sheet.on_cancel()) if edge is not None for _, to, _ in edge.targets]
-    reached = _reachable(starts, after)
-    for name in sheet.states:
-        if name not in reached:
-            message = f"state {name!r} cannot be reached"
-            sheet.report.key(("states", name), "HP250", message, "lead to it or remove it", severity="warning")
-    _check_ends(sheet, after, [name for name in sheet.states if name in reached])
-
-
-def _check_ends(sheet: Sheet, after: Mapping[str, list[str]], reached: list[str]) -> None:
-    before: dict[str, list[str]] = {name: [] for name in sheet.states}
-    for name, targets in after.items():
-        for to in targets:
-            before[to].append(name)
-    can_end = _reachable([name for name, _ in sheet.of_types("end")], before)
-    trapped = [name for name in reached if name not in can_end]
-    if trapped:
-        message = f"no state of type 'end' can be reached from {listed(repr(name) for name in trapped)}"
-        sheet.report.key(("states", trapped[0]), "HP251", message, "lead to an end state")
-
-
-def _reachable(starts: Iterable[str], after: Mapping[str, list[str]]) -> set[str]:
-    reached: set[str] = set()
-    waiting = list(starts)
-    while waiting:
-        name = waiting.pop()
-        if name not in reached:
-            reached.add(name)
-            waiting.extend(after[name])
-    return reached

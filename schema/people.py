@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from holdpoint.engine.canonical import Json
@@ -12,7 +12,7 @@ from holdpoint.engine.people import ROLE, check_person
 from holdpoint.schema.available import MESSAGE
 from holdpoint.schema.jsonschemas import has_template
 from holdpoint.schema.nodes import Path
-from holdpoint.schema.report import Report, asker, listed, shown, suggestion
+from holdpoint.schema.report import People, Report, asker, listed, shown, suggestion
 
 INITIATOR: Final = "initiator"
 _AUTHORS: Final = "authors"
@@ -32,6 +32,41 @@ def check_people(report: Report, path: Path, asked: Mapping[str, Json], options:
             _check_assignee(report, (*path, "assign", *below), entry)
     for index, entry in enumerate(asked.get("exclude", ())):
         _check_excluded(report, (*path, "exclude", index), entry)
+    _check_somebody(report, path, asked)
+
+
+def _check_somebody(report: Report, path: Path, asked: Mapping[str, Json]) -> None:
+    """Report what nobody can decide, because all who are asked are excluded too."""
+    assign, excluded = asked.get("assign", ()), asked.get("exclude", ())
+    by_key = assign.items() if isinstance(assign, dict) else [(None, assign)]
+    for option, people in by_key:
+        where = (*path, "assign") if option is None else (*path, "assign", option)
+        if not people or report.has_errors_below(where) or report.has_errors_below((*path, "exclude")):
+            continue
+        what = f"option {option!r} of {asker(path)}" if option else asker(path)
+        fix = "assign somebody else, or exclude fewer"
+        if all(entry in excluded for entry in people):
+            message = f"nobody can decide {what}: all who are assigned are excluded"
+            report.value(where, "HP238", message, fix)
+        elif report.people is not None and not any(_may_decide(entry, excluded, report.people) for entry in people):
+            message = f"nobody in flow.toml can decide {what}: all who are assigned are excluded"
+            report.value(where, "HP239", message, fix, severity="warning")
+
+
+def _may_decide(entry: str, excluded: Collection[str], people: People) -> bool:
+    """Whether somebody whom an entry of `assign` stands for is not excluded, as far as that is known."""
+    if entry in excluded:
+        return False
+    if entry.startswith(ROLE):
+        role = entry[len(ROLE) :]
+        holders = [name for name, roles in people.items() if role in roles]
+        # That nobody has a role is said of the role.
+        return not holders or any(not _is_excluded(name, excluded, people) for name in holders)
+    return entry == INITIATOR or has_template(entry) or not _is_excluded(entry, excluded, people)
+
+
+def _is_excluded(name: str, excluded: Collection[str], people: People) -> bool:
+    return name in excluded or any(f"{ROLE}{role}" in excluded for role in people.get(name, ()))
 
 
 def _check_assigned_options(report: Report, path: Path, assign: dict[str, Json], options: tuple[str, ...]) -> None:

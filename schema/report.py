@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, Severity, did_you_mean
 from holdpoint.schema.nodes import Document, Path, Place
+
+People: TypeAlias = Mapping[str, Collection[str]]
+"""People by name, each with the roles that they have."""
 
 MAX_ERRORS: Final = 100
 _MAX_MESSAGE: Final = 1_000
@@ -22,14 +25,21 @@ class TooManyErrors(Exception):
 class Report:
     """Collects findings about one document; every check gets one and adds to it.
 
-    Adding raises `TooManyErrors` after `MAX_ERRORS` errors. *roles* are those that people have, None if not known.
+    Adding raises `TooManyErrors` after `MAX_ERRORS` errors. *people* are those who are known, with
+    their roles; None where nobody is.
     """
 
-    def __init__(self, document: Document, roles: Collection[str] | None = None) -> None:
+    def __init__(self, document: Document, people: People | None = None) -> None:
         self.document = document
-        self.roles = roles
+        self.people = people
         self._findings: dict[Finding, None] = {}  # a dict, to say nothing twice
         self._error_paths: list[Path] = []
+        self._places: list[tuple[Path, str]] = []
+
+    @property
+    def roles(self) -> frozenset[str] | None:
+        """The roles that people have, None where nobody is known."""
+        return None if self.people is None else frozenset().union(*self.people.values())
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -45,6 +55,10 @@ class Report:
         """Whether an error stands inside of the value at a path."""
         return any(path == where[: len(path)] for where in self._error_paths)
 
+    def has_findings_below(self, path: Path, codes: Collection[str]) -> bool:
+        """Whether something with one of these codes was found inside of the value at a path."""
+        return any(code in codes and path == where[: len(path)] for where, code in self._places)
+
     def value(self, path: Path, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> None:
         """Add a finding about the value at a path."""
         self._add(path, self.document.node(path).place, severity, code, message, fix)
@@ -53,9 +67,11 @@ class Report:
         """Add a finding about the key at the end of a path."""
         self._add(path, self.document.key_place(path), severity, code, message, fix)
 
-    def text(self, path: Path, offset: int, code: str, message: str, fix: str = "") -> None:
+    def text(
+        self, path: Path, offset: int, code: str, message: str, fix: str = "", *, severity: Severity = "error"
+    ) -> None:
         """Add a finding about one character of the text at a path."""
-        self._add(path, self.document.place_in(path, offset), "error", code, message, fix)
+        self._add(path, self.document.place_in(path, offset), severity, code, message, fix)
 
     def _add(self, path: Path, place: Place, severity: Severity, code: str, message: str, fix: str) -> None:
         finding = Finding(
@@ -68,6 +84,7 @@ class Report:
             fix=fix,
         )
         self._findings[finding] = None
+        self._places.append((path, code))
         if severity == "error":
             self._error_paths.append(path)
             if len(self._error_paths) >= MAX_ERRORS:

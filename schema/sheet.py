@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeAlias
 
 from holdpoint.engine.canonical import Json
@@ -29,7 +30,7 @@ class Edge:
     targets: Sequence[tuple[Path, str, str | None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Sheet:
     """What is checked, and where to report it."""
 
@@ -46,12 +47,12 @@ class Sheet:
         """The states of some types, with their names."""
         return ((name, state) for name, state in self.states.items() if state["type"] in types)
 
-    @property
+    @cached_property
     def results(self) -> tuple[str, ...]:
         """The states that leave a result under their own name."""
         return tuple(name for name, state in self.states.items() if state["type"] != "end")
 
-    @property
+    @cached_property
     def artifacts(self) -> Mapping[str, Sequence[str]]:
         """The names of all artifacts, each with the states that make it."""
         found: dict[str, list[str]] = {}

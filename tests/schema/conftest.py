@@ -98,7 +98,7 @@ states:
     type: agent
     title: Write
     command: [python, write.py, "{{ input.kind }}", "{{ env.HOME }}"]
-    with: {previous: "{{ previous.option }}", token: "{{ env.TOKEN }}"}
+    with: {previous: "{{ previous.option if previous else none }}", token: "{{ env.TOKEN }}"}
     output: {type: object, properties: {text: {type: string}, score: {type: number}}}
     artifact: {article: "{{ output.text }}"}
     effect: none
@@ -108,6 +108,7 @@ states:
       done:
         - {to: edit, when: "write.score > 0.5"}
         - {to: grade, when: "visits.write < 3"}
+        - {to: failed}
       error: failed
   edit:
     type: return
@@ -193,6 +194,7 @@ states:
     with: {paid: "{{ payment.amount if payment else 0 }}", late: "{{ incident is none }}"}
     output: {type: object, required: [version], properties: {version: {type: integer}}}
     effect: irreversible
+    unattended: allowed
     isolate: false
     retry: {attempts: 5, delay: 1m, factor: 1.5, max_delay: 1h, on: [timeout]}
     after_crash:
@@ -212,7 +214,7 @@ states:
     on: {approve: finished, hold: gate, reject: stopped}
     timeout: 1d
     default: {decision: approve, answers: {note: silence}}
-  undo: {type: agent, value: "{{ deploy.version }}", next: stopped}
+  undo: {type: agent, value: "{{ deploy.version if deploy else none }}", next: stopped}
   stopped: {type: end, outcome: cancelled}
   finished: {type: end}
 """

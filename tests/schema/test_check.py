@@ -11,6 +11,7 @@ from holdpoint.schema import check_text
 from holdpoint.schema.codes import CODES
 
 HERE = "¦"  # stands before the place of the finding
+_UNDO = 'value: "{{ deploy.version if deploy else none }}"'
 
 
 def plant(text: str, old: str, new: str) -> tuple[str, int, int]:
@@ -345,7 +346,7 @@ PATIENT = [
         "    next: payment\n", "    ¦next: payment\n    on: {submit: payment}\n", "HP205", "on.submit", id="form-both"
     ),
     pytest.param(
-        '  undo: {type: agent, value: "{{ deploy.version }}", next: stopped}',
+        '  undo: {type: agent, value: "{{ deploy.version if deploy else none }}", next: stopped}',
         "  undo: ¦{type: form, next: stopped}",
         "HP102",
         "the key 'form' is missing in state 'undo'",
@@ -390,8 +391,8 @@ PATIENT = [
     pytest.param("delay: 1m", "delay: ¦1 min", "HP216", "did you mean '1m'?", id="delay"),
     pytest.param("max_delay: 1h", "max_delay: ¦1d", "HP260", "write it in hours: '24h'", id="delay-in-days"),
     pytest.param("on: [timeout]}", "on: ¦[]}", "HP107", "at least 1 item", id="retry-on-nothing"),
-    pytest.param('value: "{{ deploy.version }}"', "value: 1, ¦retry: {}", "HP206", "runs nothing", id="retry-value"),
-    pytest.param('value: "{{ deploy.version }}"', "value: 1, ¦isolate: true", "HP206", "'python' alone", id="isolate"),
+    pytest.param(_UNDO, "value: 1, ¦retry: {}", "HP206", "runs nothing", id="retry-value"),
+    pytest.param(_UNDO, "value: 1, ¦isolate: true", "HP206", "'python' alone", id="isolate"),
     pytest.param("python: deploys:run\n", "command: [deploy]\n", "HP206", "'python' alone", id="isolate-command"),
     pytest.param("isolate: false", "isolate: ¦'no'", "HP103", "must be true or false", id="isolate-text"),
     pytest.param(
@@ -493,7 +494,7 @@ def test_feature_that_has_come_is_clean(expense: str, old: str, new: str) -> Non
 
 
 def test_clean_up_that_never_ends_is_found(patient: str) -> None:
-    text = patient.replace('value: "{{ deploy.version }}", next: stopped', "value: 1, next: undo")
+    text = patient.replace('value: "{{ deploy.version if deploy else none }}", next: stopped', "value: 1, next: undo")
 
     errors = [finding for finding in found(text) if finding.severity == "error"]
 

@@ -1,0 +1,330 @@
+"""What a run does if nobody ever answers: whether it ends, by which way, and how long that takes at most.
+
+Only agents, deadlines and waits move a run then. A crash or a failure of an agent without an `error` edge, after
+which an operator is needed, is left aside.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Final
+
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.durations import DAY, Duration, parse_duration
+from holdpoint.engine.errors import Invalid
+from holdpoint.engine.expressions import ExpressionSyntaxError, parse_expression
+from holdpoint.engine.expressions.evaluate import paths_of
+from holdpoint.engine.expressions.parse import Access, Arithmetic, Compare, Literal, Logic, Name, Unary
+from holdpoint.engine.expressions.parse import Node as Tree
+from holdpoint.schema.agents import RETRY_DEFAULTS
+from holdpoint.schema.compile import AGENT_TIMEOUT
+from holdpoint.schema.flow import Arc, Flow, Node, Step, shortest_way
+from holdpoint.schema.sheet import TIMEOUT, Sheet, State
+
+_ALONE: Final = ("agent", "deadline", "time")
+_FIXED: Final = ("input", "run")
+_UPPER: Final[Mapping[tuple[str, bool], tuple[str, ...]]] = {
+    # By the operator, whether the comparison holds, and whether the counter stands on its left.
+    ("left", True): ("<", "<=", "=="),
+    ("left", False): (">", ">=", "!="),
+    ("right", True): (">", ">=", "=="),
+    ("right", False): ("<", "<=", "!="),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A step that is taken so many times at most (None: so often as the input says), counted by visits of a state."""
+
+    step: Step
+    state: str
+    times: int | None
+
+
+class Silence:
+    """The graph of a workflow without people and signals."""
+
+    def __init__(self, sheet: Sheet, flow: Flow) -> None:
+        self._sheet = sheet
+        self._flow = flow
+        self._bounded: list[Bound] = []
+        self._steps = {step for step in flow.steps if step.source is not None and step.arc.by in _ALONE}
+        self.endless: Sequence[Step] | None = self._unbound()
+
+    @property
+    def bounds(self) -> list[str]:
+        """What goes round without a person and is bounded, in words."""
+        found = dict.fromkeys((bound.state, bound.times) for bound in self._bounded)
+        return [
+            f"'visits.{state}' at most " + ("what the input says" if times is None else str(times))
+            for state, times in found
+        ]
+
+    @staticmethod
+    def is_waiting(way: Sequence[Step]) -> bool:
+        """Whether a person is asked on a way, in vain."""
+        return any(step.arc.by == "deadline" for step in way)
+
+    @cached_property
+    def stays(self) -> Sequence[Step] | None:
+        """The shortest way to a state that waits for ever if nobody answers; None where there is none."""
+        states = self._sheet.states
+
+        def is_stuck(step: Step) -> bool:
+            kind = states[step.target.state]["type"]
+            return kind != "end" and not any(after.arc.by in _ALONE for after in self._flow.after[step.target])
+
+        return shortest_way(self._begin, self._onwards, is_stuck) or None
+
+    @cached_property
+    def longest(self) -> Sequence[Step]:
+        """The way that waits longest, once it is known that all ways end."""
+        return self._longest(self._waits)[1]
+
+    @cached_property
+    def figure(self) -> str:
+        """How long a run waits at most, and what is not in that figure."""
+        rounds = 1
+        for bound in self._bounded:
+            if bound.times is None:
+                return f"unattended: {self._written(self._waits, 1)} a round, and in as many rounds as the input allows"
+            rounds += bound.times
+        return f"unattended: at most {self._written(self._waits, rounds)}"
+
+    @property
+    def _begin(self) -> Sequence[Step]:
+        return [step for step in self._flow.after[None] if step.arc.by == "beginning"]
+
+    def _onwards(self, step: Step) -> Iterator[Step]:
+        return (after for after in self._flow.after[step.target] if after.arc.by in _ALONE)
+
+    def _written(self, weight: Callable[[Step], int], rounds: int) -> str:
+        seconds = self._longest(weight)[0] * rounds
+        agents = self._longest(self._works)[0] * rounds
+        waits = _spelt(seconds) if seconds else "no waiting"
+        moments = [
+            repr(state["until"])
+            for name, state in self._sheet.of_types("wait")
+            if "until" in state and name in self._silent_states
+        ]
+        until = f", and until {' and '.join(moments)}" if moments else ""
+        return waits + until + (f", besides {_spelt(agents)} of agents' attempts" if agents else "")
+
+    @cached_property
+    def _silent_states(self) -> Set[str]:
+        seen: set[Node] = set()
+        waiting = [step.target for step in self._begin]
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting.extend(step.target for step in self._flow.after[node] if step.arc.by in _ALONE)
+        return {node.state for node in seen}
+
+    def _waits(self, step: Step) -> int:
+        state = self._sheet.states.get(step.arc.source or "", {})
+        if step.arc.by == "deadline":
+            return _seconds(state[TIMEOUT])
+        return _seconds(state["for"]) if step.arc.by == "time" and "for" in state else 0
+
+    def _works(self, step: Step) -> int:
+        state = self._sheet.states.get(step.arc.source or "", {})
+        return _attempts(state) if step.arc.by == "agent" else 0
+
+    def _longest(self, weight: Callable[[Step], int]) -> tuple[int, Sequence[Step]]:
+        """The heaviest way through the graph once what is bounded is left out of it, which then has no cycle."""
+        after: dict[Node, list[Step]] = defaultdict(list)
+        into: dict[Node, int] = defaultdict(int)
+        for step in self._steps:
+            assert step.source is not None
+            after[step.source].append(step)
+            into[step.target] += 1
+        best: dict[Node, tuple[int, int, Step]] = {step.target: (0, 0, step) for step in self._begin}
+        ready = deque(node for nodes in self._flow.nodes.values() for node in nodes if not into[node])
+        while ready:
+            node = ready.popleft()
+            for step in after[node]:
+                if node in best:
+                    seconds, length, _ = best[node]
+                    found = (seconds + weight(step), length + 1, step)
+                    if step.target not in best or found[:2] > best[step.target][:2]:
+                        best[step.target] = found
+                into[step.target] -= 1
+                if not into[step.target]:
+                    ready.append(step.target)
+        ends = [node for node in best if self._sheet.states[node.state]["type"] == "end"]
+        if not ends:
+            return 0, ()
+        node = max(ends, key=lambda node: best[node][:2])
+        way: list[Step] = []
+        last: Node | None = node
+        while last is not None and (not way or way[-1].source is not None):
+            way.append(best[last][2])
+            last = way[-1].source
+        return best[node][0], way[::-1]
+
+    def _unbound(self) -> Sequence[Step] | None:
+        """Take every step out that is bounded; a cycle that is left, or None."""
+        while True:
+            parts = _strongly_connected(self._flow, self._steps)
+            inner = [step for step in self._steps if step.source and parts[step.source] == parts[step.target]]
+            if not inner:
+                return None
+            found = [bound for step in inner if (bound := self._bound(step, inner)) is not None]
+            if not found:
+                return self._cycle(inner)
+            self._bounded += found
+            self._steps -= {bound.step for bound in found}
+
+    def _bound(self, step: Step, inner: Sequence[Step]) -> Bound | None:
+        for state, times in _counters(step.arc):
+            around = [other for other in inner if state not in (_source(other).state, other.target.state)]
+            if state in (_source(step).state, step.target.state) or not _leads(step.target, _source(step), around):
+                return Bound(step=step, state=state, times=times)
+        return None
+
+    def _cycle(self, inner: Sequence[Step]) -> Sequence[Step]:
+        """The shortest way round by one of the steps, begun at the state that stands first in the file."""
+        order = {name: index for index, name in enumerate(self._sheet.states)}
+        step = min(inner, key=lambda step: order[_source(step).state])
+        after = _outgoing(inner)
+        goal = _source(step)
+        starts = [step] if step.target is goal else after[goal]
+        return shortest_way(starts, lambda step: after[step.target], lambda step: step.target is goal)
+
+
+def _source(step: Step) -> Node:
+    assert step.source is not None, "steps that begin are in no cycle"
+    return step.source
+
+
+def _outgoing(steps: Iterable[Step]) -> Mapping[Node, Sequence[Step]]:
+    found: dict[Node, list[Step]] = defaultdict(list)
+    for step in steps:
+        found[_source(step)].append(step)
+    return found
+
+
+def _leads(start: Node, goal: Node, steps: Iterable[Step]) -> bool:
+    after = _outgoing(steps)
+    seen = {start}
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if node is goal:
+            return True
+        for step in after.get(node, ()):
+            if step.target not in seen:
+                seen.add(step.target)
+                waiting.append(step.target)
+    return False
+
+
+def _strongly_connected(flow: Flow, steps: Set[Step]) -> Mapping[Node, int]:
+    """For each node the number of its strongly connected component, by Tarjan's algorithm without recursion.
+
+    A node without a step to itself gets a number that it shares with none, so that only cycles have inner steps.
+    """
+    after = _outgoing(steps)
+    index: dict[Node, int] = {}
+    low: dict[Node, int] = {}
+    part: dict[Node, int] = {}
+    stack: list[Node] = []
+    for root in (node for nodes in flow.nodes.values() for node in nodes):
+        if root in index:
+            continue
+        work = [(root, iter(after.get(root, ())))]
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        while work:
+            node, following = work[-1]
+            step = next(following, None)
+            if step is None:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == index[node]:
+                    while True:
+                        member = stack.pop()
+                        part[member] = index[node]
+                        if member is node:
+                            break
+            elif step.target not in index:
+                index[step.target] = low[step.target] = len(index)
+                stack.append(step.target)
+                work.append((step.target, iter(after.get(step.target, ()))))
+            elif step.target not in part:
+                low[node] = min(low[node], index[step.target])
+    return part
+
+
+def _counters(arc: Arc) -> Iterator[tuple[str, int | None]]:
+    """The states whose visits an arc's conditions bound, each with the bound, None where the input says it."""
+    for text, holds in (*((text, False) for text in arc.refused), (arc.when, True)):
+        try:
+            if text is not None:
+                yield from _counted(parse_expression(text).root, holds)
+        except ExpressionSyntaxError:
+            continue  # reported where it stands
+
+
+def _counted(node: Tree, holds: bool) -> Iterator[tuple[str, int | None]]:
+    if isinstance(node, Unary) and node.operator == "not":
+        yield from _counted(node.operand, not holds)
+    elif isinstance(node, Logic) and (node.operator == "and") == holds:
+        for part in node.parts:
+            yield from _counted(part, holds)
+    elif isinstance(node, Compare) and (holds or len(node.rest) == 1):
+        operands = (node.first, *(operand for _, operand in node.rest))
+        for (left, right), (operator, _) in zip(pairwise(operands), node.rest, strict=True):
+            for side, counter, bound in (("left", left, right), ("right", right, left)):
+                state = _counts(counter)
+                if state is not None and operator in _UPPER[side, holds] and _is_fixed(bound):
+                    is_number = isinstance(bound, Literal) and isinstance(bound.value, int | float)
+                    yield state, int(bound.value) if isinstance(bound, Literal) and is_number else None
+
+
+def _counts(node: Tree) -> str | None:
+    """The state whose visits an expression counts: `visits.draft`, `visits.draft + 1`."""
+    if isinstance(node, Arithmetic) and all(op in "+-" and isinstance(part, Literal) for op, part in node.rest):
+        node = node.first
+    if isinstance(node, Access) and isinstance(node.base, Name) and node.base.name == "visits" and len(node.keys) == 1:
+        key = node.keys[0]
+        return key.value if isinstance(key, Literal) and isinstance(key.value, str) else None
+    return None
+
+
+def _is_fixed(node: Tree) -> bool:
+    """Whether an expression has the same value as long as a run lasts."""
+    return all(path.root in _FIXED for path in paths_of(node))
+
+
+def _attempts(state: State) -> int:
+    """The seconds that all attempts of an agent and the delays between them take at most."""
+    if "value" in state:
+        return 0
+    retry: Mapping[str, Json] = {**RETRY_DEFAULTS, **state["retry"]} if "retry" in state else {"attempts": 1}
+    attempts = int(retry["attempts"])
+    one = _seconds(state[TIMEOUT]) if TIMEOUT in state else AGENT_TIMEOUT.days * DAY + AGENT_TIMEOUT.seconds
+    if attempts == 1:
+        return one
+    longest, delay = _seconds(retry["max_delay"]), _seconds(retry["delay"])
+    delays = sum(min(longest, int(delay * float(retry["factor"]) ** min(count, 64))) for count in range(attempts - 1))
+    return one * attempts + delays
+
+
+def _seconds(text: str) -> int:
+    try:
+        duration = parse_duration(text)
+    except Invalid:
+        return 0  # reported where it stands
+    return duration.days * DAY + duration.seconds
+
+
+def _spelt(seconds: int) -> str:
+    """A length of time in days of 24 hours, hours, minutes and seconds."""
+    return str(Duration(days=seconds // DAY, seconds=seconds % DAY))
