@@ -54,6 +54,8 @@ CODES: Final = {
     "HP221": "JSON Schemas refer to their own parts only",
     "HP222": "inputs and forms are objects",
     "HP223": "keywords of JSON Schemas are known",
+    "HP225": "a required property of an input or a form is described",
+    "HP226": "a required property of an output is described (a warning)",
     "HP224": "a state has one form, or forms by option",
     # people and what they are shown
     "HP230": "an assignee is a person, a role, the initiator or a template",
@@ -76,6 +78,7 @@ CODES: Final = {
     "HP257": "a target of a list can hold",
     "HP253": "what is read has been produced",
     "HP254": "what is read has been produced on every path (a warning)",
+    "HP258": "a condition gives true or false, never none (a warning)",
     "HP255": "an artifact is shown or read (a warning)",
     "HP256": "an output is read (a warning)",
     "HP250": "every state can be reached",

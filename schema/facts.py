@@ -141,6 +141,23 @@ class Logic3:
                 if not (child is getattr(node, "base", None) and is_soft(node)):
                     yield from self.unset(child, facts)
 
+    def neither(self, node: Node, facts: Facts) -> Iterator[Unset]:
+        """Every name that a condition may give itself, and that may be none: neither true nor false."""
+        if isinstance(node, Choice):
+            for branch, holds in ((node.then, True), (node.otherwise, False)):
+                then = self.assume(node.test, holds, facts)
+                if then is not None:
+                    yield from self.neither(branch, then)
+        elif isinstance(node, Logic):
+            for part in node.parts:
+                yield from self.neither(part, facts)
+                then = self.assume(part, node.operator == "and", facts)
+                if then is None:
+                    return
+                facts = then
+        elif (key := self._key(node)) is not None and not (known := self.known(facts, key)):
+            yield Unset(offset=node.offset, key=key, is_certain=known is False)
+
     def _unset_on_the_way(self, node: Access, facts: Facts) -> Iterator[Unset]:
         for key in self._prefixes(node):
             known = self.known(facts, key)

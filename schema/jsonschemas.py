@@ -108,6 +108,7 @@ def _check(report: Report, path: Path, schema: Json, *, is_object: bool = False,
     if is_valid:
         for below, part in subschemas(schema):
             _check_part(report, (*path, *below), part, schema)
+            _check_required(report, (*path, *below), part, is_given=is_object)
     if is_valid and not report.has_errors_below(path):
         _check_weight(report, path, schema)
     if is_valid and not report.has_errors_below(path):
@@ -116,6 +117,23 @@ def _check(report: Report, path: Path, schema: Json, *, is_object: bool = False,
         message = f"{place_name(path)} must be the schema of an object"
         where = (*path, "type") if "type" in schema else path
         report.value(where, "HP222", message, "write 'type: object'")
+
+
+def _check_required(report: Report, path: Path, schema: Mapping[str, Json], *, is_given: bool) -> None:
+    """Report required properties that the schema does not describe; where people give them (spec 4), nobody could."""
+    properties, required = schema.get("properties"), schema.get("required", ())
+    is_open = any(schema.get(key) not in (None, False) for key in ("additionalProperties", "patternProperties"))
+    if not isinstance(properties, dict) or not isinstance(required, list) or is_open:
+        return
+    for index, name in enumerate(required):
+        if name not in properties:
+            message = f"{place_name(path)} requires {name!r} and does not describe it"
+            fix = f"add {name!r} to 'properties', or do not require it"
+            where = (*path, "required", index)
+            if is_given:
+                report.value(where, "HP225", message, fix)
+            else:
+                report.value(where, "HP226", message, fix, severity="warning")
 
 
 def _check_usable(report: Report, path: Path, schema: Json) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from holdpoint.schema.facts import ERROR, PREVIOUS, Facts, Key
 from holdpoint.schema.flow import Arc, Flow, Node, arcs_of, beginnings, chosen, left, written
 from holdpoint.schema.nodes import Path
+from holdpoint.schema.report import listed
 from holdpoint.schema.sheet import HUMAN_TYPES, Sheet, artifacts_of
 from holdpoint.schema.texts import Text, texts_of
 
@@ -21,13 +22,18 @@ def check_reads(sheet: Sheet, flow: Flow) -> None:
     places = _Places(sheet, flow)
     for text in texts_of(sheet):
         found: dict[tuple[int, Key], _Found] = {}
+        given: dict[tuple[int, Key], _Found] = {}
         entered = list(places.of(text.path))
         for node, facts in entered:
             for tree in text.trees:
                 for unset in flow.logic.unset(tree, facts):
                     found.setdefault((unset.offset, unset.key), _Found()).add(node, unset.is_certain)
+                for unset in flow.logic.neither(tree, facts) if text.is_condition else ():
+                    given.setdefault((unset.offset, unset.key), _Found()).add(node, unset.is_certain)
         for (offset, key), seen in found.items():
             _report(sheet, flow, text, offset, key, seen, len(entered))
+        for (offset, key), seen in given.items():
+            _report_neither(sheet, flow, text, offset, key, seen)
     _check_shown(sheet, flow)
     _check_unread(sheet)
 
@@ -86,13 +92,21 @@ def _all_arcs(sheet: Sheet) -> Iterator[Arc]:
 def _report(sheet: Sheet, flow: Flow, text: Text, offset: int, key: Key, found: _Found, places: int) -> None:
     name = ".".join(key)
     fix = _WRITE.format(name)
-    if found.certain == places:
-        sheet.report.text(text.path, offset, "HP253", f"{name!r} is none here: {_why_never(sheet, key)}", fix)
-        return
     node = found.nodes[0]
     way = "" if node is None else f" on the path {written(flow.way_to(node))}"
+    if found.certain == places:
+        message = f"{name!r} is none here: {_why_never(sheet, key)}{way and f'; it comes here{way}'}"
+        sheet.report.text(text.path, offset, "HP253", message, fix)
+        return
     message = f"{name!r} may be none here, and then has no properties: {_why_perhaps(key)}{way}"
     sheet.report.text(text.path, offset, "HP254", message, fix, severity="warning")
+
+
+def _report_neither(sheet: Sheet, flow: Flow, text: Text, offset: int, key: Key, found: _Found) -> None:
+    name, node = ".".join(key), found.nodes[0]
+    way = "" if node is None else f" on the path {written(flow.way_to(node))}"
+    message = f"the condition may give none, and must give true or false: {name!r} may be none here{way}"
+    sheet.report.text(text.path, offset, "HP258", message, f"write '{name} is not none'", severity="warning")
 
 
 def _why_never(sheet: Sheet, key: Key) -> str:
@@ -130,7 +144,10 @@ def _check_shown(sheet: Sheet, flow: Flow) -> None:
                 continue
             path: Path = ("states", name, "show", index)
             if not any(is_made is not False for is_made in known):
-                message = f"the artifact {artifact!r} cannot be shown: no path to state {name!r} has made it"
+                makers = listed(map(repr, sheet.artifacts[artifact]))
+                message = (
+                    f"the artifact {artifact!r} cannot be shown: no path to state {name!r} has made it, by {makers}"
+                )
                 sheet.report.value(path, "HP253", message, "lead through the state that makes it first")
                 continue
             way = written(flow.way_to(nodes[known.index(next(is_made for is_made in known if not is_made))]))

@@ -6,11 +6,12 @@ which an operator is needed, is left aside.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import ceil, floor
 from typing import Final
 
 from holdpoint.engine.canonical import Json
@@ -27,13 +28,10 @@ from holdpoint.schema.sheet import TIMEOUT, Sheet, State
 
 _ALONE: Final = ("agent", "deadline", "time")
 _FIXED: Final = ("input", "run")
-_UPPER: Final[Mapping[tuple[str, bool], tuple[str, ...]]] = {
-    # By the operator, whether the comparison holds, and whether the counter stands on its left.
-    ("left", True): ("<", "<=", "=="),
-    ("left", False): (">", ">=", "!="),
-    ("right", True): (">", ">=", "=="),
-    ("right", False): ("<", "<=", "!="),
-}
+# The upper bounds that a comparison can say, with the counter on its left; as written, and with the sides turned.
+_AS_WRITTEN: Final = {"<": "<", "<=": "<=", "==": "=="}
+_TURNED: Final = {">": "<", ">=": "<=", "==": "=="}
+_OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "!=": "=="}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +80,28 @@ class Silence:
 
     @cached_property
     def longest(self) -> Sequence[Step]:
-        """The way that waits longest, once it is known that all ways end."""
-        return self._longest(self._waits)[1]
+        """The way that waits longest without going round, once it is known that all ways end."""
+        return self._longest(self._waits, self._begin)[1]
 
     @cached_property
     def figure(self) -> str:
         """How long a run waits at most, and what is not in that figure."""
-        rounds = 1
-        for bound in self._bounded:
-            if bound.times is None:
-                return f"unattended: {self._written(self._waits, 1)} a round, and in as many rounds as the input allows"
-            rounds += bound.times
-        return f"unattended: at most {self._written(self._waits, rounds)}"
+        seconds, agents = self._most(self._waits), self._most(self._works)
+        rounds = ", and again in each round that the input allows" if self._is_open else ""
+        until = [repr(state["until"]) for name, state in self._sheet.of_types("wait") if self._is_moment(name, state)]
+        waits = f"at most {_spelt(seconds)}" if seconds else "no waiting"
+        return (
+            f"unattended: {waits}{rounds}"
+            + (f", and until {' and '.join(until)}" if until else "")
+            + (f", besides {_spelt(agents)} of agents' attempts" if agents else "")
+        )
+
+    @property
+    def _is_open(self) -> bool:
+        return any(bound.times is None for bound in self._bounded)
+
+    def _is_moment(self, name: str, state: State) -> bool:
+        return "until" in state and name in self._silent_states
 
     @property
     def _begin(self) -> Sequence[Step]:
@@ -102,17 +110,14 @@ class Silence:
     def _onwards(self, step: Step) -> Iterator[Step]:
         return (after for after in self._flow.after[step.target] if after.arc.by in _ALONE)
 
-    def _written(self, weight: Callable[[Step], int], rounds: int) -> str:
-        seconds = self._longest(weight)[0] * rounds
-        agents = self._longest(self._works)[0] * rounds
-        waits = _spelt(seconds) if seconds else "no waiting"
-        moments = [
-            repr(state["until"])
-            for name, state in self._sheet.of_types("wait")
-            if "until" in state and name in self._silent_states
-        ]
-        until = f", and until {' and '.join(moments)}" if moments else ""
-        return waits + until + (f", besides {_spelt(agents)} of agents' attempts" if agents else "")
+    def _most(self, weight: Callable[[Step], int]) -> int:
+        """The most that a run can spend: on its way as far as the first round, and on each round that is bounded."""
+        first, _ = self._longest(weight, self._begin)
+        return first + sum(
+            (bound.times or 1) * (weight(bound.step) + self._longest(weight, [bound.step])[0])
+            for bound in self._bounded
+            if _source(bound.step).state in self._silent_states
+        )
 
     @cached_property
     def _silent_states(self) -> Set[str]:
@@ -135,37 +140,41 @@ class Silence:
         state = self._sheet.states.get(step.arc.source or "", {})
         return _attempts(state) if step.arc.by == "agent" else 0
 
-    def _longest(self, weight: Callable[[Step], int]) -> tuple[int, Sequence[Step]]:
-        """The heaviest way through the graph once what is bounded is left out of it, which then has no cycle."""
-        after: dict[Node, list[Step]] = defaultdict(list)
-        into: dict[Node, int] = defaultdict(int)
-        for step in self._steps:
-            assert step.source is not None
-            after[step.source].append(step)
-            into[step.target] += 1
-        best: dict[Node, tuple[int, int, Step]] = {step.target: (0, 0, step) for step in self._begin}
-        ready = deque(node for nodes in self._flow.nodes.values() for node in nodes if not into[node])
-        while ready:
-            node = ready.popleft()
-            for step in after[node]:
-                if node in best:
-                    seconds, length, _ = best[node]
+    def _longest(self, weight: Callable[[Step], int], begin: Sequence[Step]) -> tuple[int, Sequence[Step]]:
+        """The heaviest way on after some steps, once what is bounded is left out of the graph: it has no cycle then."""
+        best: dict[Node, tuple[int, int, Step]] = {step.target: (0, 0, step) for step in begin}
+        for node in self._in_order:
+            if node in best:
+                seconds, length, _ = best[node]
+                for step in self._following.get(node, ()):
                     found = (seconds + weight(step), length + 1, step)
                     if step.target not in best or found[:2] > best[step.target][:2]:
                         best[step.target] = found
+        if not best:
+            return 0, ()
+        last = max(best, key=lambda node: best[node][:2])
+        way = [best[last][2]]
+        while way[-1] not in begin:
+            way.append(best[_source(way[-1])][2])
+        return best[last][0], way[::-1]
+
+    @cached_property
+    def _following(self) -> Mapping[Node, Sequence[Step]]:
+        return _outgoing(self._steps)
+
+    @cached_property
+    def _in_order(self) -> Sequence[Node]:
+        """The nodes, each after all from which a step leads to it."""
+        into: dict[Node, int] = defaultdict(int)
+        for step in self._steps:
+            into[step.target] += 1
+        order = [node for nodes in self._flow.nodes.values() for node in nodes if not into[node]]
+        for node in order:
+            for step in self._following.get(node, ()):
                 into[step.target] -= 1
                 if not into[step.target]:
-                    ready.append(step.target)
-        ends = [node for node in best if self._sheet.states[node.state]["type"] == "end"]
-        if not ends:
-            return 0, ()
-        node = max(ends, key=lambda node: best[node][:2])
-        way: list[Step] = []
-        last: Node | None = node
-        while last is not None and (not way or way[-1].source is not None):
-            way.append(best[last][2])
-            last = way[-1].source
-        return best[node][0], way[::-1]
+                    order.append(step.target)
+        return order
 
     def _unbound(self) -> Sequence[Step] | None:
         """Take every step out that is bounded; a cycle that is left, or None."""
@@ -263,16 +272,27 @@ def _strongly_connected(flow: Flow, steps: Set[Step]) -> Mapping[Node, int]:
 
 
 def _counters(arc: Arc) -> Iterator[tuple[str, int | None]]:
-    """The states whose visits an arc's conditions bound, each with the bound, None where the input says it."""
+    """The states whose visits an arc's conditions bound, each with how often it can be taken (None: the input says)."""
     for text, holds in (*((text, False) for text in arc.refused), (arc.when, True)):
         try:
             if text is not None:
-                yield from _counted(parse_expression(text).root, holds)
+                for state, shift, operator, bound in _counted(parse_expression(text).root, holds):
+                    # A state that is being left has been visited at least once.
+                    yield state, _times(operator, bound, shift + (state != arc.source))
         except ExpressionSyntaxError:
             continue  # reported where it stands
 
 
-def _counted(node: Tree, holds: bool) -> Iterator[tuple[str, int | None]]:
+def _times(operator: str, bound: Tree, spare: int) -> int | None:
+    if operator == "==":
+        return 1
+    if not isinstance(bound, Literal) or not isinstance(bound.value, int | float):
+        return None
+    return max(0, ceil(bound.value) - 1 if operator == "<" else floor(bound.value)) + spare
+
+
+def _counted(node: Tree, holds: bool) -> Iterator[tuple[str, int, str, Tree]]:
+    """Each count of visits with its upper bound, as in `visits.draft - shift < bound`."""
     if isinstance(node, Unary) and node.operator == "not":
         yield from _counted(node.operand, not holds)
     elif isinstance(node, Logic) and (node.operator == "and") == holds:
@@ -281,20 +301,25 @@ def _counted(node: Tree, holds: bool) -> Iterator[tuple[str, int | None]]:
     elif isinstance(node, Compare) and (holds or len(node.rest) == 1):
         operands = (node.first, *(operand for _, operand in node.rest))
         for (left, right), (operator, _) in zip(pairwise(operands), node.rest, strict=True):
-            for side, counter, bound in (("left", left, right), ("right", right, left)):
-                state = _counts(counter)
-                if state is not None and operator in _UPPER[side, holds] and _is_fixed(bound):
-                    is_number = isinstance(bound, Literal) and isinstance(bound.value, int | float)
-                    yield state, int(bound.value) if isinstance(bound, Literal) and is_number else None
+            for counter, bound, sides in ((left, right, _AS_WRITTEN), (right, left, _TURNED)):
+                found = _counts(counter)
+                meant = sides.get(operator if holds else _OPPOSITE.get(operator, ""))
+                if found is not None and meant is not None and _is_fixed(bound):
+                    yield *found, meant, bound
 
 
-def _counts(node: Tree) -> str | None:
-    """The state whose visits an expression counts: `visits.draft`, `visits.draft + 1`."""
-    if isinstance(node, Arithmetic) and all(op in "+-" and isinstance(part, Literal) for op, part in node.rest):
+def _counts(node: Tree) -> tuple[str, int] | None:
+    """The state whose visits an expression counts, and how much less than them it is: `visits.draft - 1`."""
+    shift = 0
+    if isinstance(node, Arithmetic):
+        for operator, part in node.rest:
+            if operator not in ("+", "-") or not isinstance(part, Literal) or not isinstance(part.value, int):
+                return None
+            shift += part.value if operator == "-" else -part.value
         node = node.first
     if isinstance(node, Access) and isinstance(node.base, Name) and node.base.name == "visits" and len(node.keys) == 1:
         key = node.keys[0]
-        return key.value if isinstance(key, Literal) and isinstance(key.value, str) else None
+        return (key.value, shift) if isinstance(key, Literal) and isinstance(key.value, str) else None
     return None
 
 

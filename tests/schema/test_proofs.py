@@ -1,0 +1,454 @@
+"""What is proved of every run: for each claim workflows that fail it, where they do, and the same mended."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdpoint.engine.errors import Finding
+from holdpoint.schema import check_text, prove_text
+from holdpoint.schema.proofs import CLAIMS, Proof
+
+HERE = "¦"  # stands before the place of the finding
+
+SHIP = """\
+workflow: ship
+states:
+  build:
+    type: agent
+    command: [make]
+    artifact: package
+    next: gate
+  gate:
+    type: approval
+    show: [package]
+    on: {approve: publish, reject: refused}
+    timeout: 2d
+    default: reject
+  publish:
+    type: agent
+    command: [publish, "{{ artifacts.package }}"]
+    effect: ¦irreversible
+    on: {done: published, error: refused}
+  published: {type: end}
+  refused: {type: end, outcome: failure}
+"""
+
+
+def proved(text: str) -> tuple[dict[str, Proof], tuple[Finding, ...]]:
+    """The proofs of a workflow by claim, and what was found in it."""
+    proofs, findings = prove_text(text.replace(HERE, ""), "w.yaml")
+    return {proof.claim: proof for proof in proofs}, findings
+
+
+def place(text: str) -> tuple[int, int]:
+    """The line and column that a text marks."""
+    before = text[: text.index(HERE)]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def edited(*changes: tuple[str, str]) -> str:
+    """The workflow with some texts replaced."""
+    text = SHIP
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def test_every_claim_about_a_sound_workflow_is_proved() -> None:
+    proofs, findings = proved(SHIP)
+
+    assert findings == ()
+    assert list(proofs) == list(CLAIMS)
+    assert all(proof.holds for proof in proofs.values())
+    assert proofs["person"].reason == "'publish' after 'gate'"
+    assert proofs["silence"].reason.startswith("unattended: at most 2d, besides 10m of agents' attempts: build → gate")
+    assert proofs["silence"].path == ("build", "gate", "refused")
+
+
+# -- nothing irreversible without a person
+
+UNAPPROVED = [
+    pytest.param((("next: gate", "next: publish"),), "HP301", "build → publish", id="no-gate"),
+    pytest.param(
+        (("default: reject", "default: approve"),),
+        "HP301",
+        "silence at 'gate' is no person's approval: build → gate (approve, when nobody answers) → publish",
+        id="silence-approves",
+    ),
+    pytest.param(
+        (("reject: refused}\n    timeout: 2d\n    default: reject", "timeout: publish}\n    timeout: 2d"),),
+        "HP301",
+        "build → gate (timeout, when nobody answers) → publish",
+        id="timeout-edge",
+    ),
+    pytest.param(
+        (("approve: publish, reject: refused", "approve: refused, reject: publish"),), "HP301", "(reject)", id="swapped"
+    ),
+    pytest.param((("approve: publish", "hold: publish"),), "HP301", "gate (hold) → publish", id="not-an-approval"),
+    pytest.param(
+        (
+            ("type: approval\n    show: [package]", "type: form\n    form: {type: object}"),
+            ("approve: publish, reject: refused", "submit: publish"),
+            ("default: reject", "default: submit"),
+        ),
+        "HP301",
+        "gate (submit) → publish",
+        id="a-form-asks-and-does-not-release",
+    ),
+    pytest.param((("states:\n", "on_cancel: publish\nstates:\n"),), "HP301", "before it: publish", id="on-cancel"),
+    pytest.param(
+        (
+            ("approve: publish", "approve: touch"),
+            (
+                "  published:",
+                "  touch: {type: agent, command: [touch], artifact: package, next: publish}\n  published:",
+            ),
+        ),
+        "HP302",
+        "what 'gate' approved is not what it finds: 'touch' makes the artifact 'package' anew in between: "
+        "build → gate (approve) → touch → publish",
+        id="made-anew",
+    ),
+    pytest.param(
+        (
+            ("approve: publish", "approve: polish"),
+            (
+                "  published:",
+                "  polish: {type: agent, command: [x], next: again}\n  again:\n    type: return\n"
+                "    show: [package]\n    on: {accept: refused, revise: publish}\n    timeout: 1d\n"
+                "    default: accept\n  published:",
+            ),
+        ),
+        "HP302",
+        "'again' makes the artifact 'package' anew",
+        id="sent-back-with-an-edit",
+    ),
+    pytest.param(
+        (
+            ("approve: publish", "approve: rebuild"),
+            ("show: [package]", 'show: {Result: "{{ build.size }}"}'),
+            ("  published:", "  rebuild: {type: agent, value: 1, next: build}\n  published:"),
+            ("next: gate", 'on: {done: [{to: gate, when: "gate is none"}, {to: publish}]}'),
+        ),
+        "HP302",
+        "'build' makes the result of 'build' anew in between",
+        id="a-shown-result-made-anew",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "code", "words"), UNAPPROVED)
+def test_effect_that_no_person_approved_is_an_error(
+    changes: tuple[tuple[str, str], ...], code: str, words: str
+) -> None:
+    text = edited(*changes)
+
+    proofs, findings = proved(text)
+
+    found = [finding for finding in findings if finding.code in ("HP301", "HP302")]
+    assert [(finding.code, finding.severity) for finding in found] == [(code, "error")]
+    assert (found[0].line, found[0].column) == place(text)
+    assert words in found[0].message
+    assert not proofs["person"].holds
+    assert proofs["person"].path[-1] == "publish"
+    assert check_text(text.replace(HERE, ""), "w.yaml")[0] is None
+
+
+@pytest.mark.parametrize(("changes", "code", "words"), UNAPPROVED)
+def test_author_may_say_that_no_person_need_stand_before_it(
+    changes: tuple[tuple[str, str], ...], code: str, words: str
+) -> None:
+    text = edited(*changes, ("effect: ¦irreversible\n", "effect: irreversible\n    unattended: allowed\n"))
+
+    proofs, findings = proved(text)
+
+    assert not [finding for finding in findings if finding.code == code]
+    assert proofs["person"].holds
+    assert "'publish' may run unattended" in proofs["person"].reason
+
+
+APPROVED = [
+    pytest.param((("approve: publish", "ship_it: publish"),), id="an-option-of-ones-own"),
+    pytest.param(
+        (
+            ("type: approval", "type: return"),
+            ("approve: publish, reject: refused", "accept: publish, revise: build"),
+            ("default: reject", "on_silence: 1"),
+        ),
+        id="accept",
+    ),
+    pytest.param(
+        # A second approval after what was made anew.
+        (
+            ("approve: publish", "approve: touch"),
+            (
+                "  published:",
+                "  touch: {type: agent, command: [touch], artifact: package, next: second}\n"
+                "  second:\n    type: approval\n    show: [package]\n"
+                "    on: {approve: publish, reject: gate}\n    timeout: 1d\n    default: reject\n"
+                "  published:",
+            ),
+        ),
+        id="approved-again",
+    ),
+    pytest.param(
+        # What the gate did not show may be made anew.
+        (
+            ("approve: publish", "approve: touch"),
+            ("  published:", "  touch: {type: agent, command: [touch], artifact: log, next: publish}\n  published:"),
+            ('[publish, "{{ artifacts.package }}"]', '[publish, "{{ artifacts.log }}"]'),
+        ),
+        id="something-else-made-anew",
+    ),
+    pytest.param(
+        # Both options lead on; what was decided is asked for later.
+        (
+            ("approve: publish, reject: refused", "approve: after, reject: after"),
+            (
+                "  published:",
+                "  after:\n    type: agent\n    value: 1\n    on:\n      done:\n"
+                "        - {to: publish, when: \"gate.decision == 'approve' and gate.by_kind != 'timer'\"}\n"
+                "        - {to: refused}\n  published:",
+            ),
+        ),
+        id="decision-asked-for-later",
+    ),
+    pytest.param(
+        # A loop by which the package is made anew leads through the gate again.
+        (("on: {done: published, error: refused}", "on: {done: published, error: build}"),),
+        id="loop-through-the-gate",
+    ),
+    pytest.param(
+        # An attempt that failed is made again with the same package.
+        (
+            (
+                "on: {done: published, error: refused}",
+                'on: {done: published, error: [{to: publish, when: "visits.publish < 3"}, {to: refused}]}',
+            ),
+        ),
+        id="tried-again",
+    ),
+]
+
+
+@pytest.mark.parametrize("changes", APPROVED)
+def test_effect_that_a_person_approved_is_proved(changes: tuple[tuple[str, str], ...]) -> None:
+    text = edited(*changes).replace("    on_silence: 1\n", "    default: accept\n")
+    if "accept: publish" in text:
+        text = text.replace("default: accept", "default: reject").replace(
+            "revise: build", "revise: build, reject: refused"
+        )
+
+    proofs, findings = proved(text)
+
+    assert [str(finding) for finding in findings if finding.severity == "error"] == []
+    assert proofs["person"].holds, proofs["person"].reason
+
+
+# -- a run ends though nobody answers, and nothing goes round unbounded
+
+LOOP = """\
+workflow: loop
+input: {{type: object, required: [rounds], properties: {{rounds: {{type: integer, maximum: 9}}}}}}
+states:
+  try_it: {{type: agent, command: [try], on: {{done: good, error: {target}}}}}
+  rest: {{type: wait, for: 1h, next: try_it}}
+  ask:
+    type: approval
+    on: {{approve: good, reject: try_it}}
+    timeout: 1d
+    default: {default}
+  good: {{type: end}}
+  bad: {{type: end, outcome: failure}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "default", "code", "way"),
+    [
+        pytest.param("¦try_it", "approve", "HP311", "try_it → try_it", id="agent-alone"),
+        pytest.param("rest", "approve", "HP311", "try_it → rest → try_it", id="agent-and-wait"),
+        pytest.param(
+            '[{to: ask, when: "visits.ask < 2"}, {to: ¦try_it}]',
+            "approve",
+            "HP311",
+            "try_it → try_it",
+            id="other-counter",
+        ),
+        pytest.param(
+            '[{to: ¦try_it, when: "visits.try_it > 2"}, {to: ask}]',
+            "approve",
+            "HP311",
+            "try_it → try_it",
+            id="lower-bound",
+        ),
+        pytest.param(
+            '[{to: ¦try_it, when: "visits.try_it < 3 or input.rounds > 2"}, {to: ask}]',
+            "approve",
+            "HP311",
+            "try_it → try_it",
+            id="or",
+        ),
+        pytest.param("ask", "reject", "HP310", "try_it → ask (reject, when nobody answers) → try_it", id="default"),
+    ],
+)
+def test_cycle_without_a_bound_is_named_with_its_path(target: str, default: str, code: str, way: str) -> None:
+    text = LOOP.format(target=target, default=default)
+
+    proofs, findings = proved(text)
+
+    found = [finding for finding in findings if finding.code in ("HP310", "HP311")]
+    assert [finding.code for finding in found] == [code]
+    assert found[0].message.endswith(f": {way}")
+    if HERE in text:
+        assert (found[0].line, found[0].column) == place(text)
+    assert found[0].severity == ("error" if code == "HP311" else "warning")
+    assert not proofs["silence"].holds
+    assert not proofs["cycle"].holds
+
+
+@pytest.mark.parametrize(
+    ("target", "figure"),
+    [
+        pytest.param("bad", "no waiting", id="no-cycle"),
+        pytest.param("ask", "at most 1d", id="person"),
+        pytest.param('[{to: rest, when: "visits.try_it < 3"}, {to: bad}]', "at most 2h", id="bounded"),
+        pytest.param(
+            '[{to: bad, when: "visits.try_it >= 3"}, {to: rest}]', "at most 2h", id="bounded-by-what-was-refused"
+        ),
+        pytest.param(
+            "[{to: rest, when: \"1 <= visits.try_it < 3 and now != ''\"}, {to: bad}]", "at most 2h", id="chained"
+        ),
+        pytest.param('[{to: rest, when: "3 > visits.rest + 1"}, {to: bad}]', "at most 2h", id="other-side"),
+        pytest.param('[{to: rest, when: "not (visits.try_it > 3)"}, {to: bad}]', "at most 3h", id="negated"),
+        pytest.param(
+            '[{to: rest, when: "visits.try_it < input.rounds"}, {to: bad}]',
+            "at most 1h, and again in each round that the input allows",
+            id="bounded-by-the-input",
+        ),
+    ],
+)
+def test_longest_silence_is_told(target: str, figure: str) -> None:
+    proofs, findings = proved(LOOP.format(target=target, default="approve"))
+
+    assert [finding.code for finding in findings if finding.code in ("HP310", "HP311")] == []
+    assert proofs["silence"].holds
+    assert proofs["cycle"].holds
+    assert figure in proofs["silence"].reason.replace(", besides", " besides")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("timeout: 1d\n    default: approve", "timeout: never", id="never"),
+        pytest.param(
+            "ask:\n    type: approval\n    on: {approve: good, reject: try_it}\n    timeout: 1d\n    default: approve",
+            "ask: {type: wait, signal: go, on: {received: good}, timeout: never}",
+            id="signal",
+        ),
+    ],
+)
+def test_state_that_waits_for_ever_is_named_though_it_is_no_finding(old: str, new: str) -> None:
+    text = LOOP.format(target="ask", default="approve")
+    assert old in text
+
+    proofs, findings = proved(text.replace(old, new))
+
+    assert [finding.code for finding in findings if finding.code not in ("HP250",)] == []
+    assert not proofs["silence"].holds
+    assert proofs["silence"].path == ("try_it", "ask")
+    assert "'ask' waits for a" in proofs["silence"].reason
+
+
+# -- states, ends and people
+
+
+def test_state_that_only_a_decision_could_open_which_nobody_can_make_is_not_reached() -> None:
+    text = SHIP.replace("publish, reject: refused}\n", "publish, reject: check}\n").replace(
+        "  published:",
+        "  check:\n    type: agent\n    value: 1\n"
+        "    on: {done: [{to: never, when: \"gate.decision == 'approve'\"}, {to: refused}]}\n"
+        "  never: {type: end}\n  published:",
+    )
+
+    proofs, findings = proved(text)
+
+    assert [(finding.code, finding.message) for finding in findings] == [("HP250", "state 'never' cannot be reached")]
+    assert not proofs["reach"].holds
+
+
+def test_trap_that_only_one_decision_leads_into_is_found() -> None:
+    targets = "[{to: trap, when: \"gate.decision == 'reject'\"}, {to: refused}]"
+    trap = f"  trap: {{type: agent, value: 1, on: {{done: {targets}}}}}\n"
+    text = SHIP.replace("reject: refused}\n", "reject: trap}\n").replace("  published:", f"{trap}  published:")
+
+    proofs, findings = proved(text)
+
+    assert [finding.code for finding in findings if finding.severity == "error"] == ["HP251"]
+    assert not proofs["end"].holds
+    assert proofs["end"].path == ("build", "gate", "trap")
+
+
+PEOPLE = {"dora": ["manager"], "eli": ["manager", "auditor"], "fay": []}
+
+
+@pytest.mark.parametrize(
+    ("assign", "exclude", "code"),
+    [
+        pytest.param("[alice]", "[alice]", "HP238", id="person"),
+        pytest.param("[initiator]", "[initiator]", "HP238", id="initiator"),
+        pytest.param('["role:manager"]', '["role:manager"]', "HP238", id="role"),
+        pytest.param("{approve: [alice], reject: [bob]}", "[bob]", "HP238", id="by-option"),
+        pytest.param('["role:manager"]', "[dora, eli]", "HP239", id="all-holders"),
+        pytest.param('["role:manager"]', '["role:auditor", dora]', "HP239", id="holder-by-role"),
+        pytest.param("[eli]", '["role:auditor"]', "HP239", id="person-by-role"),
+        pytest.param('["role:manager"]', "[dora]", None, id="one-left"),
+        pytest.param("[alice, bob]", "[alice]", None, id="another"),
+        pytest.param('["{{ run.initiator }}"]', "[alice]", None, id="not-known"),
+    ],
+)
+def test_request_that_nobody_may_decide_is_found(assign: str, exclude: str, code: str | None) -> None:
+    text = SHIP.replace("    show: [package]\n", f"    show: [package]\n    assign: {assign}\n    exclude: {exclude}\n")
+
+    proofs, findings = prove_text(text.replace(HERE, ""), "w.yaml", PEOPLE)
+
+    assert [finding.code for finding in findings] == ([code] if code else [])
+    by_claim = {proof.claim: proof for proof in proofs}
+    assert code == "HP238" or by_claim["deciders"].holds == (code is None)
+
+
+# -- real definitions with known faults, written as ours
+
+
+def test_callback_without_a_timeout_is_found() -> None:
+    """The usual sample of a human approval on AWS Step Functions waits for its callback without a timeout."""
+    text = """\
+workflow: human-approval
+input: {type: object, required: [email], properties: {email: {type: string}}}
+states:
+  send_mail: {type: agent, command: [mail, "{{ input.email }}"], next: wait_for_callback}
+  wait_for_callback:
+    type: wait
+    signal: [approved, rejected]
+    on: {approved: done_it, rejected: refused}
+  done_it: {type: end}
+  refused: {type: end, outcome: failure}
+"""
+
+    proofs, findings = proved(text)
+
+    assert [(finding.code, finding.line) for finding in findings] == [("HP215", 5)]
+    assert "waits for a signal without a timeout" in findings[0].message
+    assert proofs["silence"].path == ("send_mail", "wait_for_callback")
+
+
+def test_thirty_days_written_as_a_time_are_found() -> None:
+    """An example of the CNCF Serverless Workflow specification writes a deadline of 30 days as `PT30D`."""
+    text = SHIP.replace("timeout: 2d", "timeout: ¦PT30D")
+
+    document, findings = check_text(text.replace(HERE, "", 1).replace(HERE, ""), "w.yaml")
+
+    assert document is None
+    assert [(finding.code, finding.line, finding.column) for finding in findings] == [("HP216", *place(text))]
+    assert "P30D" in findings[0].message + findings[0].fix
