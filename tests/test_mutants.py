@@ -84,7 +84,7 @@ def _edited(document: Any, path: tuple[str | int, ...], kind: str, new: Any = No
 
 
 def _targets(state: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    places = [(("next",), state["next"])] if "next" in state else []
+    places: list[tuple[tuple[str, ...], Any]] = [(("next",), state["next"])] if "next" in state else []
     places += [(("on", option), target) for option, target in state.get("on", {}).items()]
     for path, target in places:
         if isinstance(target, str):
