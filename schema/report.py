@@ -34,6 +34,7 @@ class Report:
         self.document = document
         self.people = people
         self._findings: dict[Finding, None] = {}  # a dict, to say nothing twice
+        self._ignored: list[Finding] = []
         self._error_paths: list[Path] = []
         self._places: list[tuple[Path, str]] = []
 
@@ -45,7 +46,12 @@ class Report:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found, in the order of the file."""
-        return tuple(sorted(self._findings, key=lambda found: (found.line, found.column, found.code)))
+        return _in_order(self._findings)
+
+    @property
+    def ignored(self) -> tuple[Finding, ...]:
+        """What was found and is not to be said, in the order of the file."""
+        return _in_order(self._ignored)
 
     @property
     def has_errors(self) -> bool:
@@ -72,6 +78,15 @@ class Report:
         """Add a finding about one character of the text at a path."""
         self._add(path, self.document.place_in(path, offset), code, message, fix)
 
+    def comment(self, place: Place, code: str, message: str, fix: str) -> None:
+        """Add a finding about a comment, which is no part of the document."""
+        self._add((), place, code, message, fix)
+
+    def ignore(self, finding: Finding) -> None:
+        """Say nothing of what was found."""
+        del self._findings[finding]
+        self._ignored.append(finding)
+
     def _add(self, path: Path, place: Place, code: str, message: str, fix: str) -> None:
         severity = CODES[code].severity
         finding = Finding(
@@ -89,6 +104,10 @@ class Report:
             self._error_paths.append(path)
             if len(self._error_paths) >= MAX_ERRORS:
                 raise TooManyErrors
+
+
+def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda found: (found.line, found.column, found.code)))
 
 
 def shown(value: Json) -> str:
