@@ -25,6 +25,7 @@ _CODE = re.compile(r"\w+")
 _PROPERTY = re.compile(r"&\S+\s+")
 _QUOTED: Final = {"'": re.compile(r"'(?:[^']|'')*'"), '"': re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)}
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ignore:
     """One code of a comment, where it is written, and the lines whose warnings it silences."""
@@ -60,11 +61,14 @@ def _report_unused(report: Report, ignore: _Ignore) -> None:
     elif rule is None:
         message, fix = f"there is no code {code!r}", did_you_mean(code.upper(), CODES) or "write the code of a warning"
     elif rule.severity == "error":
-        message, fix = f"{code} is an error, and errors cannot be ignored", "mend it, and remove the comment"
+        message, fix = f"{code} is an error, and errors cannot be ignored", "mend what is wrong, and remove the code"
     elif report.has_errors:
         return  # some warnings are looked for only where there are no errors
     else:
-        message, fix = f"there is no {code} here to be ignored", "remove the code, or move it to the line of the warning"
+        message, fix = (
+            f"there is no {code} here to be ignored",
+            "remove the code, or move it to the line of the warning",
+        )
     report.comment(ignore.place, RULE, message, fix)
 
 
