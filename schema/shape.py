@@ -229,7 +229,12 @@ def _noun_of_key(path: Path) -> str:
 def _describe_reserved(report: Report, violation: Violation) -> None:
     path, name = _path(violation), violation.instance
     reserved = violation.validator_value.get("enum", ())
-    report.key((*path, name), "HP108", f"the state name {name!r} is reserved", f"reserved are: {listed(reserved)}")
+    report.key(
+        (*path, name),
+        "HP108",
+        f"the state name {name!r} is reserved",
+        f"choose another; reserved are: {listed(reserved)}",
+    )
 
 
 def _describe_one_of(report: Report, violation: Violation) -> None:
