@@ -86,7 +86,7 @@ def language() -> Iterator[str]:
     yield ""
     yield (
         "`flow check` names each rule that a file does not keep by a code. A code is never given a second meaning. "
-        "[The findings of flow check](../checks.md) has an example of each."
+        "[The findings of flow check](../checks.md) has examples of each, and says how a comment ignores a warning."
     )
     yield ""
     rows = [

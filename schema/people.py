@@ -101,7 +101,8 @@ def _check_name(report: Report, path: Path, entry: str, code: str) -> None:
         role = entry[len(ROLE) :]
         if _ROLE_NAME.fullmatch(role) is None:
             why = "a role is written out, never rendered" if has_template(role) else "a role is like 'role:legal'"
-            fix = "write 'role:' and a lower-case letter, then lower-case letters, digits, '_' and '-', at most 64 characters"
+            rest = "then lower-case letters, digits, '_' and '-', at most 64 characters"
+            fix = f"write 'role:' and a lower-case letter, {rest}"
             report.value(path, code, f"{shown(entry)} is not a role: {why}", fix)
         elif report.roles is not None and role not in report.roles:
             message = f"nobody in flow.toml has the role {role!r}"

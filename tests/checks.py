@@ -7,8 +7,8 @@ A section's heading is the code and its rule, and it begins with how much breaki
 - a `yaml` block alone is a good example: with `--strict`, nothing is found in it;
 - a `toml` block is the `flow.toml` beside the examples after it.
 
-`python -m tests.checks`, in the folder of the repository, writes into the page what is found now, and a heading for each
-code that has none.
+`python -m tests.checks`, in the folder of the repository, writes into the page what is found now, and a heading for
+each code that has none.
 """
 
 from __future__ import annotations

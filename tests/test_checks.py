@@ -61,6 +61,14 @@ def test_nothing_is_found_in_a_good_example(example: Example, tmp_path: Path) ->
     assert (status, printed.split(", ")[0].rstrip()) == (0, "ok: 1 file")
 
 
+def test_the_comment_that_the_page_begins_with_silences_its_warning(tmp_path: Path) -> None:
+    text = PAGE.partition("```yaml\n")[2].partition("```")[0]
+
+    status, printed = Example(code="", kind="yaml", text=text, settings="", shown=None).check(tmp_path, "--strict")
+
+    assert (status, printed) == (0, "ok: 1 file, 1 warning ignored\n")
+
+
 def test_the_page_is_refreshed_in_place() -> None:
     stale = PAGE.replace("HP001 the file is UTF-16; save it as UTF-8", "HP001 something else", 1)
     stale = stale.replace(f"### {CODES['HP012'].heading}\n\n*Error.*", "### HP012: old\n\n*Warning.*", 1)
