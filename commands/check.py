@@ -36,9 +36,15 @@ FORMATS = ("text", "json", "sarif")
     help="Say what is proved of every run, and why, or show the path that fails.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="sarif is for code review."
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    metavar="FORMAT",
+    default="text",
+    show_default=True,
+    help="text, json, or sarif, which is for code review.",
 )
-@click.option("-o", "--output", "file", metavar="OUT", help="Write it into a file.")
+@click.option("-o", "--output", "file", metavar="OUT", help="Write it into a file, and print the text.")
 @pass_call
 def command(call: Call, files: Sequence[str], is_strict: bool, is_explained: bool, form: str, file: str | None) -> int:
     """Check workflow files, by default all of the project.
