@@ -9,16 +9,18 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Final
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Finding, did_you_mean
+from holdpoint.engine.errors import did_you_mean
 from holdpoint.schema.codes import CODES
 from holdpoint.schema.nodes import Document, Node, Place
 from holdpoint.schema.report import Report
 
 RULE: Final = "HP271"
+
+_MAX_TOLD: Final = 100
 
 _COMMENT = re.compile(r"(?<!\S)#[ \t]*flow:[ \t]*ignore(?![\w-]):?(?P<codes>(?:[ \t,]+[A-Za-z]*\d\w*)*)")
 _CODE = re.compile(r"\w+")
@@ -34,23 +36,19 @@ class _Ignore:
     place: Place
     lines: range
 
-    def silences(self, finding: Finding) -> bool:
-        """Whether the comment is about that finding, and may be."""
-        return finding.severity == "warning" and finding.code == self.code and finding.line in self.lines
-
 
 def apply_ignores(report: Report) -> None:
     """Silence the warnings that comments of the file name, and report the names that silence nothing."""
     ignores = tuple(_ignores(report.document))
-    if not ignores:
-        return
-    used = {ignore for finding in report.findings for ignore in ignores if ignore.silences(finding)}
-    for finding in report.findings:
-        if any(ignore.silences(finding) for ignore in used):
+    about = {(ignore.code, line): ignore for ignore in ignores for line in ignore.lines}
+    used: set[_Ignore] = set()
+    for finding in report.findings if ignores else ():
+        ignore = about.get((finding.code, finding.line))
+        if ignore is not None and finding.severity == "warning":
             report.ignore(finding)
-    for ignore in ignores:
-        if ignore not in used:
-            _report_unused(report, ignore)
+            used.add(ignore)
+    for ignore in islice((ignore for ignore in ignores if ignore not in used), _MAX_TOLD):
+        _report_unused(report, ignore)
 
 
 def _report_unused(report: Report, ignore: _Ignore) -> None:
@@ -81,9 +79,11 @@ def _ignores(document: Document) -> Iterator[_Ignore]:
         if source.is_in_scalar(comment.start()):
             continue
         lines = source.lines_of(comment.start())
-        codes = {comment.start("codes") + code.start(): code[0] for code in _CODE.finditer(comment["codes"])}
-        for start, code in (codes or {comment.start(): ""}).items():
-            yield _Ignore(code=code, place=source.place(start), lines=lines)
+        codes: dict[str, int] = {}  # what is said twice is said once
+        for code in _CODE.finditer(comment["codes"]):
+            codes.setdefault(code[0], comment.start("codes") + code.start())
+        for name, start in (codes or {"": comment.start()}).items():
+            yield _Ignore(code=name, place=source.place(start), lines=lines if name in CODES else range(0))
 
 
 class _Source:
@@ -99,6 +99,7 @@ class _Source:
         texts = {self._begins[at.line - 1] + at.column - 1: value for at, value in _texts(document.root).items()}
         self._starts = sorted(texts)
         self._texts = texts
+        self._extents: dict[int, range] = {}
 
     def is_in_scalar(self, offset: int) -> bool:
         """Whether a character is inside of a quoted text, or in a line below a `|` or `>`."""
@@ -126,6 +127,11 @@ class _Source:
 
     def _extent(self, start: int) -> range:
         """The characters of the text that begins there among which no comment can be; none for a plain one."""
+        if start not in self._extents:
+            self._extents[start] = self._measured(start)
+        return self._extents[start]
+
+    def _measured(self, start: int) -> range:
         first = start
         while skipped := _PROPERTY.match(self._text, first):
             first = skipped.end()
@@ -139,11 +145,12 @@ class _Source:
         """The lines below a `|` or `>`, as far as they are empty or as deep as the first that is not."""
         below = bisect_right(self._begins, start)
         first = next((row for row in value.split("\n") if row.strip()), "")
-        written = next((row for row in self._rows[below:] if row.strip()), "")
         if not first:
             return range(0)
-        depth = _depth(written) - _depth(first)  # what the value itself begins with is not its depth
         end = below
+        while not self._rows[end].strip():
+            end += 1
+        depth = _depth(self._rows[end]) - _depth(first)  # what the value itself begins with is not its depth
         while end < len(self._rows) and (not self._rows[end].strip() or _depth(self._rows[end]) >= depth):
             end += 1
         return range(self._begins[below], self._begins[end])

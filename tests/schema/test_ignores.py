@@ -44,7 +44,7 @@ def codes(checked: Checked) -> tuple[list[str], list[str]]:
         pytest.param("  ask:\n", "  ask:  # as long as it takes # flow: ignore HP215\n", id="after another comment"),
         pytest.param("  ask:\n", "  ask: #flow:ignore HP215\n", id="without spaces"),
         pytest.param("  ask:\n", "  ask:  #\tflow:\tignore: HP215\n", id="with tabs and a colon"),
-        pytest.param("  ask:\n", "  # flow: ignore HP215\n  ask:  # flow: ignore HP215\n", id="twice"),
+        pytest.param("  ask:\n", "  ask:  # flow: ignore HP215 HP215\n", id="twice"),
         pytest.param("  ask:\n", "  'ask':  # flow: ignore HP215\n", id="after a quoted key"),
         pytest.param("  ask:\n", "  &name ask:  # flow: ignore HP215\n", id="after an anchor"),
     ],
@@ -185,6 +185,19 @@ def test_a_stale_comment_is_not_reported_beside_errors() -> None:
 
     assert codes(check(text, "w.yaml")) == ([], ["HP215", "HP250"])
     assert codes(check(planted("approve: end}", "approve: nowhere}", text), "w.yaml")) == (["HP201"], ["HP215"])
+
+
+def test_of_two_comments_for_one_warning_one_silences_nothing() -> None:
+    text = planted("  ask:\n", "  # flow: ignore HP215\n  ask:  # flow: ignore HP215\n")
+
+    assert codes(check(text, "w.yaml")) == (["HP271", "HP250"], ["HP215"])
+
+
+@pytest.mark.parametrize("line", ["# flow: ignore\n", "# flow: ignore HP99\n", "# flow: ignore HP261\n"])
+def test_a_hundred_that_silence_nothing_are_told(line: str) -> None:
+    found, _ = codes(check(line * 5_000 + CLEAN, "w.yaml"))
+
+    assert found == ["HP271"] * 100 + ["HP215", "HP250"]
 
 
 def test_many_comments_are_read() -> None:
