@@ -63,6 +63,7 @@ from holdpoint.engine.views import (
 if TYPE_CHECKING:
     from holdpoint.engine.verify import Flaw
     from holdpoint.scheduler.serve import Server
+    from holdpoint.schema import Checked as Checked
     from holdpoint.schema import Proof as Proof
 
 PRIORITIES = ("urgent", "high", "normal", "low")
@@ -588,16 +589,19 @@ def check(path: str | Path, people: Mapping[str, Collection[str]] | None = None)
     return check_text(_read(Path(path)), str(path), people)[1]
 
 
-def prove(
-    path: str | Path, people: Mapping[str, Collection[str]] | None = None
-) -> tuple[Sequence[Proof], tuple[Finding, ...]]:
-    """What is proved of all runs of a workflow file and what is not, and everything that is found in it.
+def check_files(paths: Sequence[Path], project: settings.Settings) -> tuple[Checked, ...]:
+    """What is found in each of some files: as `check`, with what comments silence and what is proved."""
+    from holdpoint.schema import check
 
-    Nothing is proved of a file with errors that are found before. *people* as for `check`.
-    """
-    from holdpoint.schema import prove_text
+    return tuple(check(_read(path), str(path), project.known_people) for path in paths)
 
-    return prove_text(_read(Path(path)), str(path), people)
+
+def sarif(checked: Mapping[Path, Checked]) -> Json:
+    """What was found in some files as a log in SARIF 2.1.0, for tools that show it in code review."""
+    from holdpoint import __version__
+    from holdpoint.schema.sarif import sarif_log
+
+    return sarif_log({path: (_read(path), one) for path, one in checked.items()}, __version__)
 
 
 def schema_text() -> str:
@@ -732,10 +736,12 @@ __all__ = [
     "Page",
     "canonical",
     "check",
+    "check_files",
     "load",
     "loads",
     "locate",
     "read_yaml",
+    "sarif",
     "schema_text",
     "workflow_files",
 ]

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from holdpoint import api
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
+from holdpoint.commands.artifact import write_file
 from holdpoint.commands.completion import workflows
 from holdpoint.commands.explain import print_proofs, proofs_json
 from holdpoint.commands.output import print_json, say
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Finding, NotFound
+from holdpoint.engine.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from holdpoint.api import Checked
+
+FORMATS = ("text", "json", "sarif")
 
 
 @click.command(cls=Command)
@@ -27,26 +35,52 @@ from holdpoint.engine.errors import Finding, NotFound
     is_flag=True,
     help="Say what is proved of every run, and why, or show the path that fails.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    metavar="FORMAT",
+    default="text",
+    show_default=True,
+    help="text, json, or sarif, which is for code review.",
+)
+@click.option("-o", "--output", "file", metavar="OUT", help="Write it into a file, and print the text.")
 @pass_call
-def command(call: Call, files: Sequence[str], is_strict: bool, is_explained: bool) -> int:
+def command(call: Call, files: Sequence[str], is_strict: bool, is_explained: bool, form: str, file: str | None) -> int:
     """Check workflow files, by default all of the project.
 
     Each finding is FILE:LINE:COLUMN, error or warning, a code, what was found, and what to do. The exit status is 1
-    where there are errors.
+    where there are errors. A comment "# flow: ignore HP215" at the end of the line, or alone on the line above,
+    silences a warning of that code.
     """
+    if file is not None and form == "text":
+        raise UsageError("a text is printed, and -o writes what a program reads; add --format json or --format sarif")
     paths = [call.locate(name) for name in files] or _all_files(call)
-    checked = {path: api.prove(path, call.settings.known_people) for path in paths}
-    findings = [finding for _, found in checked.values() for finding in found]
-    proofs = {path: claims for path, (claims, _) in checked.items()}
-    counts: Counter[str] = Counter(finding.severity for finding in findings)
-    if call.is_json:
-        document: dict[str, Json] = {"findings": [finding.to_dict() for finding in findings]}
-        print_json(document | ({"proofs": proofs_json(proofs)} if is_explained else {}))
+    checked = dict(zip(paths, api.check_files(paths, call.settings), strict=True))
+    counts: Counter[str] = Counter(finding.severity for one in checked.values() for finding in one.findings)
+    if file is not None:
+        write_file(file, json.dumps(_document(checked, form, is_explained), indent=2).encode() + b"\n")
+        form = "text"  # beside the file, what is printed is for people
+    if form == "text" and not call.is_json:
+        _print(checked, counts, is_explained)
     else:
-        if is_explained:
-            print_proofs(proofs)
-        _print(findings, counts, len(paths))
+        print_json(_document(checked, form, is_explained))
     return FINDINGS if counts["error"] or (is_strict and counts["warning"]) else 0
+
+
+def _document(checked: Mapping[Path, Checked], form: str, is_explained: bool) -> Json:
+    """What was found, for programs; the log in SARIF has no place for proofs."""
+    if form == "sarif":
+        return api.sarif(checked)
+    findings = [finding.to_dict() for one in checked.values() for finding in one.findings]
+    document: dict[str, Json] = {"findings": findings, "ignored": _count_ignored(checked)}
+    if is_explained:
+        document["proofs"] = proofs_json({path: one.proofs for path, one in checked.items()})
+    return document
+
+
+def _count_ignored(checked: Mapping[Path, Checked]) -> int:
+    return sum(len(one.ignored) for one in checked.values())
 
 
 def _all_files(call: Call) -> list[Path]:
@@ -58,19 +92,24 @@ def _all_files(call: Call) -> list[Path]:
     return [short_path(path) for path in found]
 
 
-def _print(findings: Sequence[Finding], counts: Counter[str], files: int) -> None:
-    for finding in findings:
+def _print(checked: Mapping[Path, Checked], counts: Counter[str], is_explained: bool) -> None:
+    if is_explained:
+        print_proofs({path: one.proofs for path, one in checked.items()})
+    for finding in (finding for one in checked.values() for finding in one.findings):
         fix = f"; {finding.fix}" if finding.fix else ""
         say(
             f"{finding.file}:{finding.line}:{finding.column}: ",
             (finding.severity, "bold red" if finding.severity == "error" else "yellow"),
             f" {finding.code} {finding.message}{fix}",
         )
-    checked = f"{files} file" + ("" if files == 1 else "s")
-    if not findings:
-        say(("ok", "green"), f": {checked}")
-        return
-    say(f"{checked}: " + ", ".join(_count(counts[kind], kind) for kind in ("error", "warning") if counts[kind]))
+    files = _count(len(checked), "file")
+    found = [_count(counts[kind], kind) for kind in ("error", "warning") if counts[kind]]
+    if ignored := _count_ignored(checked):
+        found.append(f"{_count(ignored, 'warning')} ignored")
+    if not counts:
+        say(("ok", "green"), f": {', '.join([files, *found])}")
+    else:
+        say(f"{files}: {', '.join(found)}")
 
 
 def _count(number: int, word: str) -> str:

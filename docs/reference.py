@@ -84,9 +84,21 @@ def language() -> Iterator[str]:
     yield ""
     yield "## Findings"
     yield ""
-    yield "`flow check` names each rule that a file does not keep by a code. A code is never given a second meaning."
+    yield (
+        "`flow check` names each rule that a file does not keep by a code. A code is never given a second meaning. "
+        "[The findings of flow check](../checks.md) has examples of each, and says how a comment ignores a warning."
+    )
     yield ""
-    yield from _table(["code", "rule"], [[f"`{code}`", _cell(rule)] for code, rule in CODES.items()])
+    rows = [
+        [f"[`{code}`](../checks.md#{_anchor(rule.heading)})", rule.severity, _cell(rule.rule)]
+        for code, rule in CODES.items()
+    ]
+    yield from _table(["code", "severity", "rule"], rows)
+
+
+def _anchor(heading: str) -> str:
+    """What a heading is called in a link: its words in lower case, joined by hyphens."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _builtins(table: Mapping[str, Any], special: Mapping[str, Any]) -> list[list[str]]:

@@ -32,7 +32,7 @@ _ISO = re.compile(r"P(?:(\d+)W|(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d
 _PAIRS = re.compile(r"(\d+)\s*([^\W\d]+)(?:\s*,\s*|\s+and\s+|\s*)", re.ASCII)
 _CLOCK = re.compile(r"(\d{1,4}):(\d\d)(?::(\d\d))?", re.ASCII)
 _FRACTION = re.compile(r"(\d+)[.,](\d+)([a-z]+)", re.ASCII)
-_ALLOWED = "write e.g. 90s, 15m, 4h, 2d, 1w, 1d12h or PT4H"
+ALLOWED = "write e.g. 90s, 15m, 4h, 2d, 1w, 1d12h or PT4H"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def parse_duration(text: object) -> Duration:
     weeks, days, hours, minutes, seconds = found
     duration = Duration(weeks * 7 + days, hours * 3600 + minutes * 60 + seconds)
     if not (duration.days or duration.seconds):
-        raise _refused(text, f"it is zero; {_ALLOWED}")
+        raise _refused(text, f"it is zero; {ALLOWED}")
     if duration.days * DAY + duration.seconds > MAX_DAYS * DAY:
         raise _refused(text, f"it is longer than {MAX_DAYS} days, the most that is allowed")
     return duration
@@ -101,8 +101,8 @@ def _not_a_text(value: object) -> Invalid:
     if type(value) is int and 0 < value < 10**12:
         return _invalid(f"{value} is a number, not a duration; write its unit, e.g. '{value}s'")
     if type(value) in (int, float):
-        return _invalid(f"a number is not a duration; {_ALLOWED}")
-    return _invalid(f"a duration is a text; {_ALLOWED}")
+        return _invalid(f"a number is not a duration; {ALLOWED}")
+    return _invalid(f"a duration is a text; {ALLOWED}")
 
 
 def _refused(text: str, why: str) -> Invalid:
@@ -116,23 +116,23 @@ def _invalid(message: str) -> Invalid:
 def _why(text: str) -> str:
     """Why a text is not a duration, and what to write."""
     if len(text) > 100:
-        return f"it is too long; {_ALLOWED}"
+        return f"it is too long; {ALLOWED}"
     plain = text.strip()
     if not plain:
-        return f"it is empty; {_ALLOWED}"
+        return f"it is empty; {ALLOWED}"
     if not plain.isascii() and any(char.isdecimal() for char in plain if not char.isascii()):
-        return f"only the digits 0 to 9 are allowed; {_ALLOWED}"
+        return f"only the digits 0 to 9 are allowed; {ALLOWED}"
     lower = plain.lower()
     if "business" in lower or "working" in lower:
         return "business days and hours are not available in this version; write e.g. 2d or 48h"
     if re.search(r"(?:^|[pt])\s*-", lower):
-        return f"it is negative; {_ALLOWED}"
+        return f"it is negative; {ALLOWED}"
     if plain != text and _parts(plain):
         return "there is white space around it" + _meant(plain)
     for explain in (_why_iso, _why_fraction, _why_clock, _why_units):
         if found := explain(plain):
             return found
-    return _ALLOWED
+    return ALLOWED
 
 
 def _why_iso(text: str) -> str:
@@ -167,10 +167,10 @@ def _why_fraction(text: str) -> str:
     match = _FRACTION.fullmatch(text)
     unit = _WORDS.get(match[3]) if match else None
     if match is None or unit is None:
-        return f"fractions are not allowed; {_ALLOWED}"
+        return f"fractions are not allowed; {ALLOWED}"
     seconds = Fraction(f"{match[1]}.{match[2]}") * _SECONDS[unit]
     if seconds.denominator != 1:
-        return f"fractions are not allowed, and the smallest unit is a second; {_ALLOWED}"
+        return f"fractions are not allowed, and the smallest unit is a second; {ALLOWED}"
     return "fractions are not allowed" + _meant(str(Duration(0, int(seconds))))
 
 
@@ -195,7 +195,7 @@ def _why_units(text: str) -> str:
         if unit in _LONG:
             return "months and years have no fixed length; write days, e.g. 30d"
         if unit in _SHORT:
-            return f"the smallest unit is a second; {_ALLOWED}"
+            return f"the smallest unit is a second; {ALLOWED}"
         if unit not in _WORDS:
             return f"{unit!r} is not a unit; the units are w, d, h, m and s"
     if _PAIRS.sub("", text):
@@ -203,7 +203,7 @@ def _why_units(text: str) -> str:
     counts = [(_WORDS[unit], count) for unit, (count, _) in zip(units, pairs, strict=True)]
     letters = [unit for unit, _ in counts]
     if len(set(letters)) < len(letters):
-        return f"each unit may stand once; {_ALLOWED}"
+        return f"each unit may stand once; {ALLOWED}"
     descending = sorted(counts, key=lambda pair: _UNITS.index(pair[0]))
     reason = (
         "it is a number and a letter, nothing between" if descending == counts else "the units descend: w, d, h, m, s"
@@ -212,4 +212,4 @@ def _why_units(text: str) -> str:
 
 
 def _meant(text: str) -> str:
-    return f"; did you mean '{text}'?" if _parts(text) else f"; {_ALLOWED}"
+    return f"; did you mean '{text}'?" if _parts(text) else f"; {ALLOWED}"

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, Invalid
 from holdpoint.schema.checks import check_meaning, check_runs
 from holdpoint.schema.compile import compile_document
+from holdpoint.schema.ignores import apply_ignores
 from holdpoint.schema.proofs import Proof
 from holdpoint.schema.reader import read
 from holdpoint.schema.report import People, Report, TooManyErrors
 from holdpoint.schema.shape import check_shape, schema_text
 from holdpoint.schema.sheet import Sheet
 
-__all__ = ["Proof", "check_text", "prove_text", "read_value", "schema_text"]
+__all__ = ["Checked", "Proof", "check", "check_text", "read_value", "schema_text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What came of checking a file: the normalised document, None where there are errors, and what was found.
+
+    `ignored` are the warnings that comments of the file silence; they are not among the findings. `proofs` is what is
+    proved of all runs and what is not; nothing is said of a workflow with errors that are found before.
+    """
+
+    document: Json | None
+    findings: tuple[Finding, ...]
+    ignored: tuple[Finding, ...] = ()
+    proofs: Sequence[Proof] = ()
 
 
 def check_text(text: str | bytes, file: str, people: People | None = None) -> tuple[Json | None, tuple[Finding, ...]]:
@@ -23,29 +39,24 @@ def check_text(text: str | bytes, file: str, people: People | None = None) -> tu
     The document is None where there are errors; warnings come with a document. Checking stops after 100 errors.
     *file* is only the name that the findings have; *people* are those who are known, with their roles.
     """
+    checked = check(text, file, people)
+    return checked.document, checked.findings
+
+
+def check(text: str | bytes, file: str, people: People | None = None) -> Checked:
+    """Everything about a workflow; as `check_text`, with what comments silence and what is proved."""
     document, problems = read(text, file)
     if document is None:
-        return None, problems
+        return Checked(document=None, findings=problems)
     report = Report(document, people)
-    sheet, _ = _checked(report)
-    if sheet is None or report.has_errors:
-        return None, report.findings
-    return compile_document(sheet), report.findings
-
-
-def prove_text(
-    text: str | bytes, file: str, people: People | None = None
-) -> tuple[Sequence[Proof], tuple[Finding, ...]]:
-    """What is proved of a workflow and what is not, and what was found; nothing is said of one with errors in it.
-
-    What fails a claim is among the findings too, where it stands in the file.
-    """
-    document, problems = read(text, file)
-    if document is None:
-        return (), problems
-    report = Report(document, people)
-    _, proofs = _checked(report)
-    return proofs, report.findings
+    sheet, proofs = _checked(report)
+    apply_ignores(report)
+    return Checked(
+        document=None if sheet is None or report.has_errors else compile_document(sheet),
+        findings=report.findings,
+        ignored=report.ignored,
+        proofs=proofs,
+    )
 
 
 def read_value(data: bytes, file: str) -> Json:

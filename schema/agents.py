@@ -40,7 +40,7 @@ def _check_runs(report: Report, path: Path, state: State) -> None:
     for key in _NOTHING_WITH_VALUE:
         if "value" in state and key in state:
             message = f"{key!r} says nothing beside 'value', which runs nothing"
-            report.key((*path, key), "HP206", message, "remove it", severity="warning")
+            report.key((*path, key), "HP207", message, "remove it")
     if "value" in state and "retry" in state:
         message = "'retry' cannot stand beside 'value', which runs nothing and has no attempts"
         report.key((*path, "retry"), "HP206", message, "remove it")
@@ -62,7 +62,7 @@ def _check_retry(report: Report, path: Path, retry: Mapping[str, Json]) -> None:
     if parse_duration(delay).seconds > parse_duration(longest).seconds:
         where = (*path, "delay" if "delay" in retry else "max_delay")
         message = f"the first delay, {delay}, is longer than the longest, {longest}, which it is cut to"
-        report.value(where, "HP261", message, "raise 'max_delay'", severity="warning")
+        report.value(where, "HP261", message, "raise 'max_delay'")
 
 
 def _check_delay(report: Report, path: Path, text: str) -> None:
@@ -107,7 +107,7 @@ def _check_ask_default(report: Report, path: Path, state: State, default: Json) 
     elif "output" in state and not report.has_errors_below((*path[:2], "output")):
         for problem in _problems(state["output"], answers):
             message = f"the default's answers do not meet the output's schema: {problem}"
-            report.value((*path, "answers"), "HP214", message)
+            report.value((*path, "answers"), "HP214", message, "write answers that 'output' allows")
 
 
 def _problems(schema: Json, answers: Json) -> tuple[str, ...]:

@@ -1,94 +1,126 @@
-"""The codes of findings, each with the rule that it stands for. A code is never given a second meaning."""
+"""The codes of findings, each with the rule that it stands for and how much breaking it matters.
+
+A code is never given a second meaning, and has one severity. `docs/checks.md` has a section for each.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-CODES: Final = {
+from holdpoint.engine.errors import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a code stands for: a sentence that is true of every workflow in which it is not found."""
+
+    code: str
+    rule: str
+    severity: Severity = "error"
+
+    @property
+    def heading(self) -> str:
+        """The title of its section in `docs/checks.md`."""
+        return f"{self.code}: {self.rule}"
+
+
+def _warning(code: str, rule: str) -> Rule:
+    return Rule(code, rule, "warning")
+
+
+_RULES: Final = (
     # the file as YAML
-    "HP001": "a workflow is UTF-8 text without a byte order mark",
-    "HP002": "a workflow is at most 1 MiB",
-    "HP003": "a workflow is nested at most 64 deep",
-    "HP004": "a workflow has at most 100,000 nodes, aliases written out",
-    "HP005": "an alias stands for a complete node before it",
-    "HP006": "a workflow is YAML",
-    "HP007": "a key is given once",
-    "HP008": "there are no merge keys",
-    "HP009": "there are no tags",
-    "HP010": "there are no directives",
-    "HP011": "a file holds one workflow",
-    "HP012": "a file is not empty",
-    "HP013": "dates and times are quoted",
-    "HP014": "numbers are finite, integers have 64 bits",
-    "HP015": "keys are texts",
-    "HP016": "there are no control characters, bidirectional controls or lone surrogates",
+    Rule("HP001", "a workflow is UTF-8 text without a byte order mark"),
+    Rule("HP002", "a workflow is at most 1 MiB"),
+    Rule("HP003", "a workflow is nested at most 64 deep"),
+    Rule("HP004", "a workflow has at most 100,000 nodes, aliases written out"),
+    Rule("HP005", "an alias stands for a complete node before it"),
+    Rule("HP006", "a workflow is YAML"),
+    Rule("HP007", "a key is given once"),
+    Rule("HP008", "there are no merge keys"),
+    Rule("HP009", "there are no tags"),
+    Rule("HP010", "there are no directives"),
+    Rule("HP011", "a file holds one workflow"),
+    Rule("HP012", "a file is not empty"),
+    Rule("HP013", "dates and times are quoted"),
+    Rule("HP014", "numbers are finite, integers have 64 bits"),
+    Rule("HP015", "keys are texts"),
+    Rule("HP016", "there are no control characters, bidirectional controls or lone surrogates"),
     # the shape of a workflow
-    "HP101": "keys are known",
-    "HP102": "required keys are there",
-    "HP103": "values are of the right kind",
-    "HP104": "a value from a fixed list is one of the list",
-    "HP105": "names and references are well formed",
-    "HP106": "exactly one of several keys is there",
-    "HP107": "counts and lengths are within their bounds",
-    "HP108": "reserved names are not used for states",
-    "HP190": "the feature is not available in this version",
+    Rule("HP101", "keys are known"),
+    Rule("HP102", "required keys are there"),
+    Rule("HP103", "values are of the right kind"),
+    Rule("HP104", "a value from a fixed list is one of the list"),
+    Rule("HP105", "names and references are well formed"),
+    Rule("HP106", "exactly one of several keys is there"),
+    Rule("HP107", "counts and lengths are within their bounds"),
+    Rule("HP108", "reserved names are not used for states"),
+    Rule("HP190", "the feature is not available in this version"),
     # states, options, targets
-    "HP201": "targets name states that exist",
-    "HP202": "every target of a list can be taken: only the last has no condition",
-    "HP203": "a state has the options that its type needs",
-    "HP204": "an option is one that the state's type can have",
-    "HP205": "an option has one target",
-    "HP206": "a key has an effect where it stands",
+    Rule("HP201", "targets name states that exist"),
+    Rule("HP202", "every target of a list can be taken: only the last has no condition"),
+    Rule("HP203", "a state has the options that its type needs"),
+    Rule("HP204", "an option is one that the state's type can have"),
+    Rule("HP205", "an option has one target"),
+    Rule("HP206", "a key has an effect where it stands"),
+    _warning("HP207", "keys about a process stand where one runs"),
+    _warning("HP208", "a return state shows artifacts, which can be edited"),
     # time
-    "HP210": "a timeout has exactly one of a default and a timeout edge",
-    "HP211": "a default and a timeout edge have a timeout",
-    "HP212": "a default is an option of its state",
-    "HP213": "a default never sends the work back",
-    "HP214": "the answers of a default meet the form, or the output's schema",
-    "HP215": "what waits for a person or a signal says for how long",
-    "HP216": "durations are whole, positive and in known units",
-    "HP217": "time zones are known",
-    "HP218": "a wait ends at an RFC 3339 time, or at what a template gives",
+    Rule("HP210", "a timeout has exactly one of a default and a timeout edge"),
+    Rule("HP211", "a default and a timeout edge have a timeout"),
+    Rule("HP212", "a default is an option of its state"),
+    Rule("HP213", "a default never sends the work back"),
+    Rule("HP214", "the answers of a default meet the form, or the output's schema"),
+    _warning("HP215", "what waits for a person or a signal says for how long"),
+    Rule("HP216", "durations are whole, positive and in known units"),
+    Rule("HP217", "time zones are known"),
+    Rule("HP218", "a wait ends at an RFC 3339 time, or at what a template gives"),
     # schemas
-    "HP220": "JSON Schemas are valid",
-    "HP221": "JSON Schemas refer to their own parts only",
-    "HP222": "inputs and forms are objects",
-    "HP223": "keywords of JSON Schemas are known",
-    "HP225": "a required property of an input or a form is described",
-    "HP226": "a required property of an output is described (a warning)",
-    "HP224": "a state has one form, or forms by option",
+    Rule("HP220", "JSON Schemas are valid"),
+    Rule("HP221", "JSON Schemas refer to their own parts only"),
+    Rule("HP222", "inputs and forms are objects"),
+    _warning("HP223", "keywords of JSON Schemas are known"),
+    Rule("HP224", "a state has one form, or forms by option"),
+    Rule("HP225", "a required property of an input or a form is described"),
+    _warning("HP226", "a required property of an output is described"),
     # people and what they are shown
-    "HP230": "an assignee is a person, a role, the initiator or a template",
-    "HP231": "an assignment by option names every option",
-    "HP232": "what is shown is an artifact that a state makes",
-    "HP233": "a return state shows first the artifact under review",
-    "HP234": "comments are asked for options of the state",
-    "HP235": "forms are for options of the state",
-    "HP236": "who is excluded is a person, a role or the initiator",
-    "HP238": "somebody may decide each option",
-    "HP239": "somebody in flow.toml may decide each option (a warning)",
-    "HP237": "somebody has each role that is asked (a warning)",
+    Rule("HP230", "an assignee is a person, a role, the initiator or a template"),
+    Rule("HP231", "an assignment by option names every option"),
+    Rule("HP232", "what is shown is an artifact that a state makes"),
+    Rule("HP233", "a return state shows first the artifact under review"),
+    Rule("HP234", "comments are asked for options of the state"),
+    Rule("HP235", "forms are for options of the state"),
+    Rule("HP236", "who is excluded is a person, a role or the initiator"),
+    _warning("HP237", "somebody has each role that is asked"),
+    Rule("HP238", "somebody may decide each option"),
+    _warning("HP239", "somebody in flow.toml may decide each option"),
     # values
-    "HP240": "expressions and templates are well formed",
-    "HP241": "names in expressions are known",
-    "HP242": "properties of known values are known",
-    "HP243": "what a person has seen as an artifact is read as the artifact",
+    Rule("HP240", "expressions and templates are well formed"),
+    Rule("HP241", "names in expressions are known"),
+    Rule("HP242", "properties of known values are known"),
+    Rule("HP243", "what a person has seen as an artifact is read as the artifact"),
     # the graph
-    "HP252": "one target of a list holds (a warning)",
-    "HP257": "a target of a list can hold",
-    "HP253": "what is read has been produced",
-    "HP254": "what is read has been produced on every path (a warning)",
-    "HP258": "a condition gives true or false, never none (a warning)",
-    "HP255": "an artifact is shown or read (a warning)",
-    "HP256": "an output is read (a warning)",
-    "HP250": "every state can be reached",
-    "HP251": "an end can be reached from every state",
-    # proofs over all paths
-    "HP301": "nothing irreversible is done without a person's approval",
-    "HP302": "what takes effect is what was approved",
-    "HP310": "a run ends though nobody ever answers (a warning)",
-    "HP311": "every cycle passes a person or a bounded counter",
+    _warning("HP250", "every state can be reached"),
+    Rule("HP251", "an end can be reached from every state"),
+    _warning("HP252", "one target of a list holds"),
+    Rule("HP253", "what is read has been produced"),
+    _warning("HP254", "what is read has been produced on every path"),
+    _warning("HP255", "an artifact is shown or read"),
+    _warning("HP256", "an output is read"),
+    Rule("HP257", "a target of a list can hold"),
+    _warning("HP258", "a condition gives true or false, never none"),
     # attempts
-    "HP260": "delays between attempts are elapsed time",
-    "HP261": "a first delay is not longer than the longest",
-}
+    Rule("HP260", "delays between attempts are elapsed time"),
+    _warning("HP261", "a first delay is not longer than the longest"),
+    # comments
+    _warning("HP271", "an ignore names the code of a warning that is there"),
+    # proofs over all paths
+    Rule("HP301", "nothing irreversible is done without a person's approval"),
+    Rule("HP302", "what takes effect is what was approved"),
+    _warning("HP310", "a run ends though nobody ever answers"),
+    Rule("HP311", "every cycle passes a person or a bounded counter"),
+)
+
+CODES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _RULES}

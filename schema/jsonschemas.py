@@ -13,7 +13,7 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Invalid, did_you_mean
 from holdpoint.engine.jsonschemas import validator
 from holdpoint.schema.nodes import Path
-from holdpoint.schema.report import Report, place_name, shown, suggestion
+from holdpoint.schema.report import Report, hinted, place_name, shown, suggestion
 from holdpoint.schema.sheet import Sheet, forms_of
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _check_required(report: Report, path: Path, schema: Mapping[str, Json], *, i
             if is_given:
                 report.value(where, "HP225", message, fix)
             else:
-                report.value(where, "HP226", message, fix, severity="warning")
+                report.value(where, "HP226", message, fix)
 
 
 def _check_usable(report: Report, path: Path, schema: Json) -> None:
@@ -141,7 +141,8 @@ def _check_usable(report: Report, path: Path, schema: Json) -> None:
     try:
         validator(schema)
     except Invalid as error:
-        report.value(path, "HP220", f"{place_name(path)} cannot be used: {error}")
+        message, fix = hinted(str(error), "simplify it")
+        report.value(path, "HP220", f"{place_name(path)} cannot be used: {message}", fix)
 
 
 @cache
@@ -174,8 +175,9 @@ def _explain(error: Any, path: Path) -> tuple[str, str]:
     if error.validator == "type":
         wanted = error.validator_value
         kinds = wanted if isinstance(wanted, str) else " or ".join(wanted)
-        return f"{where} must be of type {kinds} in a JSON Schema, not {shown(error.instance)}", ""
-    return f"{where} is not valid in a JSON Schema: {error.message[:200]}", ""
+        message = f"{where} must be of type {kinds} in a JSON Schema, not {shown(error.instance)}"
+        return message, f"write a value of type {kinds}"
+    return f"{where} is not valid in a JSON Schema: {error.message[:200]}", "change or remove it"
 
 
 def _check_part(report: Report, path: Path, part: Mapping[str, Json], root: Json) -> None:
@@ -186,7 +188,8 @@ def _check_part(report: Report, path: Path, part: Mapping[str, Json], root: Json
     for key in part:
         if key not in _KEYWORDS and not key.startswith("x-"):
             message = f"a JSON Schema has no keyword {key!r}, so it says nothing"
-            report.key((*path, key), "HP223", message, did_you_mean(key, sorted(_KEYWORDS)), severity="warning")
+            fix = did_you_mean(key, sorted(_KEYWORDS)) or f"remove it, or call it 'x-{key}'"
+            report.key((*path, key), "HP223", message, fix)
     _check_patterns(report, path, part)
 
 
@@ -246,14 +249,17 @@ def _same_value(part: Mapping[str, Json], root: Json) -> Iterator[Json]:
             yield held
 
 
+_FIX_OF_PATTERN: Final = "mend it; a character that stands for itself, such as '(', has a backslash before it"
+
+
 def _check_patterns(report: Report, path: Path, part: Mapping[str, Json]) -> None:
     if "pattern" in part and (problem := _problem_of_pattern(part["pattern"])):
         message = f"the pattern {shown(part['pattern'])} is not a regular expression: {problem}"
-        report.value((*path, "pattern"), "HP220", message)
+        report.value((*path, "pattern"), "HP220", message, _FIX_OF_PATTERN)
     for pattern in part.get("patternProperties", {}):
         if problem := _problem_of_pattern(pattern):
             message = f"the pattern {shown(pattern)} is not a regular expression: {problem}"
-            report.key((*path, "patternProperties", pattern), "HP220", message)
+            report.key((*path, "patternProperties", pattern), "HP220", message, _FIX_OF_PATTERN)
 
 
 def _problem_of_pattern(pattern: str) -> str:

@@ -17,6 +17,7 @@ from holdpoint.schema.report import People, Report, asker, listed, shown, sugges
 INITIATOR: Final = "initiator"
 _AUTHORS: Final = "authors"
 _DECIDERS: Final = "deciders:"
+_FIX_OF_EXCLUDED: Final = "write a person, a role or 'initiator'"
 _ROLE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
@@ -50,7 +51,7 @@ def _check_somebody(report: Report, path: Path, asked: Mapping[str, Json]) -> No
             report.value(where, "HP238", message, fix)
         elif report.people is not None and not any(_may_decide(entry, excluded, report.people) for entry in people):
             message = f"nobody in flow.toml can decide {what}: all who are assigned are excluded"
-            report.value(where, "HP239", message, fix, severity="warning")
+            report.value(where, "HP239", message, fix)
 
 
 def _may_decide(entry: str, excluded: Collection[str], people: People) -> bool:
@@ -87,9 +88,9 @@ def _check_assignee(report: Report, path: Path, entry: str) -> None:
 
 def _check_excluded(report: Report, path: Path, entry: str) -> None:
     if entry == _AUTHORS or entry.startswith(_DECIDERS):
-        report.value(path, "HP190", f"{shown(entry)} in 'exclude' is {MESSAGE}")
+        report.value(path, "HP190", f"{shown(entry)} in 'exclude' is {MESSAGE}", _FIX_OF_EXCLUDED)
     elif has_template(entry):
-        report.value(path, "HP190", f"a template in 'exclude' is {MESSAGE}", "write a person, a role or 'initiator'")
+        report.value(path, "HP190", f"a template in 'exclude' is {MESSAGE}", _FIX_OF_EXCLUDED)
     else:
         _check_name(report, path, entry, "HP236")
 
@@ -100,11 +101,12 @@ def _check_name(report: Report, path: Path, entry: str, code: str) -> None:
         role = entry[len(ROLE) :]
         if _ROLE_NAME.fullmatch(role) is None:
             why = "a role is written out, never rendered" if has_template(role) else "a role is like 'role:legal'"
-            fix = "a lower-case letter, then lower-case letters, digits, '_' and '-', at most 64 characters"
+            rest = "then lower-case letters, digits, '_' and '-', at most 64 characters"
+            fix = f"write 'role:' and a lower-case letter, {rest}"
             report.value(path, code, f"{shown(entry)} is not a role: {why}", fix)
         elif report.roles is not None and role not in report.roles:
             message = f"nobody in flow.toml has the role {role!r}"
-            report.value(path, "HP237", message, suggestion(role, tuple(report.roles)), severity="warning")
+            report.value(path, "HP237", message, suggestion(role, tuple(report.roles)))
         return
     try:
         check_person(entry)

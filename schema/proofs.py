@@ -77,7 +77,7 @@ def _reach(sheet: Sheet, flow: Flow) -> Proof:
     missed = [name for name in sheet.states if name not in flow.nodes]
     for name in missed:
         message = f"state {name!r} cannot be reached"
-        sheet.report.key(("states", name), "HP250", message, "lead to it or remove it", severity="warning")
+        sheet.report.key(("states", name), "HP250", message, "lead to it or remove it")
     if missed:
         return Proof(claim=REACH, holds=False, reason=f"no path leads to {listed(map(repr, missed))}")
     return Proof(claim=REACH, holds=True, reason=f"{len(sheet.states)} states")
@@ -147,7 +147,7 @@ def _silence(sheet: Sheet, silence: Silence) -> Proof:
         way = silence.endless
         message = f"if nobody answers, the run goes round for ever: {written(way)}"
         fix = "let the default lead on, or bound the rounds, such as 'when: visits.STATE < 3'"
-        sheet.report.value(_place(way), "HP310", message, fix, severity="warning")
+        sheet.report.value(_place(way), "HP310", message, fix)
         return Proof(claim=SILENCE, holds=False, reason=message, path=_states(way))
     if silence.endless is not None:
         reason = f"agents go round for ever: {written(silence.endless)}"

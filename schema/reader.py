@@ -21,12 +21,14 @@ from ruamel.yaml.scanner import Scanner
 
 from holdpoint.engine.canonical import MAX_DEPTH, MAX_INTEGER, MIN_INTEGER, Json
 from holdpoint.engine.errors import Finding
+from holdpoint.schema.codes import CODES
 from holdpoint.schema.nodes import Document, Node, Place, Style
 
 MAX_BYTES: Final = 2**20
 MAX_NODES: Final = 100_000
 MAX_FINDINGS: Final = 100
 _MAX_MESSAGE: Final = 1_000
+_FIX_OF_YAML: Final = "look at the indentation, brackets and quotes up to there; quote a text that has ': ' in it"
 
 # Bidirectional controls make a text read differently from what it is; the line separators are line breaks to some
 # readers and not to others; a lone surrogate is no character at all.
@@ -79,10 +81,16 @@ class _Refused(Exception):
         self.finding = finding
 
 
-def _problem(file: str, place: Place, code: str, message: str, fix: str = "") -> Finding:
+def _problem(file: str, place: Place, code: str, message: str, fix: str) -> Finding:
     message, fix = (text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…" for text in (message, fix))
     return Finding(
-        file=file, line=place.line, column=place.column, severity="error", code=code, message=message, fix=fix
+        file=file,
+        line=place.line,
+        column=place.column,
+        severity=CODES[code].severity,
+        code=code,
+        message=message,
+        fix=fix,
     )
 
 
@@ -203,7 +211,7 @@ class _Builder:
             self.refuse(after.start_mark, "HP011", message, "move it to a file of its own")
         return root
 
-    def refuse(self, mark: Any, code: str, message: str, fix: str = "") -> NoReturn:
+    def refuse(self, mark: Any, code: str, message: str, fix: str) -> NoReturn:
         """Stop reading, with a finding at a mark of ruamel's."""
         raise _Refused(_problem(self._file, _place(mark), code, message, fix))
 
@@ -219,13 +227,15 @@ class _Builder:
             if error.context_mark is not None and not self._loader.reader.peek().strip("\0"):
                 mark = error.context_mark  # what was opened there is still open where the text ends
             problem = " ".join(str(part) for part in (error.context, error.problem) if part)
-            raise _Refused(_problem(self._file, _place(mark), "HP006", f"not YAML: {problem}")) from None
+            raise _Refused(_problem(self._file, _place(mark), "HP006", f"not YAML: {problem}", _FIX_OF_YAML)) from None
         except _Refused:
             raise
         except (YAMLError, ValueError, TypeError, AttributeError, LookupError, AssertionError, OverflowError):
             # The library's own way to fail on some malformed escapes and directives; the place is all we know.
             mark = self._loader.reader.get_mark()
-            raise _Refused(_problem(self._file, _place(mark), "HP006", "not YAML: malformed text here")) from None
+            raise _Refused(
+                _problem(self._file, _place(mark), "HP006", "not YAML: malformed text here", _FIX_OF_YAML)
+            ) from None
 
     def _count(self, mark: Any, size: int) -> None:
         self._nodes += size
@@ -233,10 +243,11 @@ class _Builder:
             message = f"more than {MAX_NODES} nodes, aliases written out"
             self.refuse(mark, "HP004", message, "write less, or use fewer aliases")
 
-    def _complain(self, place: Place, code: str, message: str, fix: str = "") -> None:
+    def _complain(self, place: Place, code: str, message: str, fix: str) -> None:
         self._problems.append(_problem(self._file, place, code, message, fix))
         if len(self._problems) >= MAX_FINDINGS:
-            raise _Refused(_problem(self._file, place, code, f"more than {MAX_FINDINGS} problems; stopped here"))
+            message = f"more than {MAX_FINDINGS} problems, and reading stopped here"
+            raise _Refused(_problem(self._file, place, code, message, "mend those before it"))
 
     def _node(self, event: Any, depth: int) -> Node:
         if isinstance(event, events.AliasEvent):
@@ -258,10 +269,12 @@ class _Builder:
     def _alias(self, event: Any, depth: int) -> Node:
         name = event.anchor
         if name not in self._anchors:
-            self.refuse(event.start_mark, "HP005", f"the alias '*{name}' has no anchor '&{name}' before it")
+            message = f"the alias '*{name}' has no anchor '&{name}' before it"
+            self.refuse(event.start_mark, "HP005", message, "add the anchor, or write the value out")
         node = self._anchors[name]
         if node is None:
-            self.refuse(event.start_mark, "HP005", f"the alias '*{name}' stands inside of what it stands for")
+            message = f"the alias '*{name}' stands inside of what it stands for"
+            self.refuse(event.start_mark, "HP005", message, "write the value out")
         if depth + node.height > MAX_DEPTH:
             self.refuse_depth(event.start_mark)
         self._count(event.start_mark, node.size)
@@ -297,7 +310,7 @@ class _Builder:
                 self._complain(place, "HP015", message, f'quote it: "{event.value}"')
             return str(event.value)
         if not isinstance(node.value, str):
-            self._complain(place, "HP015", f"a key is {_kind(node.value)}, not a text")
+            self._complain(place, "HP015", f"a key is {_kind(node.value)}, not a text", "write a text")
             return ""
         return node.value
 

@@ -99,14 +99,14 @@ def _report(sheet: Sheet, flow: Flow, text: Text, offset: int, key: Key, found: 
         sheet.report.text(text.path, offset, "HP253", message, fix)
         return
     message = f"{name!r} may be none here, and then has no properties: {_why_perhaps(key)}{way}"
-    sheet.report.text(text.path, offset, "HP254", message, fix, severity="warning")
+    sheet.report.text(text.path, offset, "HP254", message, fix)
 
 
 def _report_neither(sheet: Sheet, flow: Flow, text: Text, offset: int, key: Key, found: _Found) -> None:
     name, node = ".".join(key), found.nodes[0]
     way = "" if node is None else f" on the path {written(flow.way_to(node))}"
     message = f"the condition may give none, and must give true or false: {name!r} may be none here{way}"
-    sheet.report.text(text.path, offset, "HP258", message, f"write '{name} is not none'", severity="warning")
+    sheet.report.text(text.path, offset, "HP258", message, f"write '{name} is not none'")
 
 
 def _why_never(sheet: Sheet, key: Key) -> str:
@@ -152,7 +152,7 @@ def _check_shown(sheet: Sheet, flow: Flow) -> None:
                 continue
             way = written(flow.way_to(nodes[known.index(next(is_made for is_made in known if not is_made))]))
             message = f"the artifact {artifact!r} may not have been made when it is shown: it is not on the path {way}"
-            sheet.report.value(path, "HP254", message, "make it on every path", severity="warning")
+            sheet.report.value(path, "HP254", message, "make it on every path")
 
 
 def _check_unread(sheet: Sheet) -> None:
@@ -164,12 +164,12 @@ def _check_unread(sheet: Sheet) -> None:
                 key = "artifact" if isinstance(state["artifact"], str) else ("artifact", artifact)
                 path = ("states", name, *((key,) if isinstance(key, str) else key))
                 message = f"the artifact {artifact!r} is shown to nobody and read by nothing"
-                sheet.report.key(path, "HP255", message, "show it, read it, or do not keep it", severity="warning")
+                sheet.report.key(path, "HP255", message, "show it, read it, or do not keep it")
         is_kept = "artifact" in state or (name,) in read
         if not is_kept and "output" in state:
             message = f"nothing reads the output of state {name!r}"
             fix = f"read it as {name!r}, or leave out 'output'"
-            sheet.report.key(("states", name, "output"), "HP256", message, fix, severity="warning")
+            sheet.report.key(("states", name, "output"), "HP256", message, fix)
 
 
 def _read_names(sheet: Sheet) -> frozenset[Key]:

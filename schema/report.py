@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Finding, Severity, did_you_mean
+from holdpoint.engine.errors import Finding, did_you_mean
+from holdpoint.schema.codes import CODES
 from holdpoint.schema.nodes import Document, Path, Place
 
 People: TypeAlias = Mapping[str, Collection[str]]
@@ -25,14 +26,15 @@ class TooManyErrors(Exception):
 class Report:
     """Collects findings about one document; every check gets one and adds to it.
 
-    Adding raises `TooManyErrors` after `MAX_ERRORS` errors. *people* are those who are known, with
-    their roles; None where nobody is.
+    How much a finding matters is its code's severity. Adding raises `TooManyErrors` after `MAX_ERRORS` errors. *people*
+    are those who are known, with their roles; None where nobody is.
     """
 
     def __init__(self, document: Document, people: People | None = None) -> None:
         self.document = document
         self.people = people
         self._findings: dict[Finding, None] = {}  # a dict, to say nothing twice
+        self._ignored: list[Finding] = []
         self._error_paths: list[Path] = []
         self._places: list[tuple[Path, str]] = []
 
@@ -44,7 +46,12 @@ class Report:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found, in the order of the file."""
-        return tuple(sorted(self._findings, key=lambda found: (found.line, found.column, found.code)))
+        return _in_order(self._findings)
+
+    @property
+    def ignored(self) -> tuple[Finding, ...]:
+        """What was found and is not to be said, in the order of the file."""
+        return _in_order(self._ignored)
 
     @property
     def has_errors(self) -> bool:
@@ -59,21 +66,29 @@ class Report:
         """Whether something with one of these codes was found inside of the value at a path."""
         return any(code in codes and path == where[: len(path)] for where, code in self._places)
 
-    def value(self, path: Path, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> None:
+    def value(self, path: Path, code: str, message: str, fix: str) -> None:
         """Add a finding about the value at a path."""
-        self._add(path, self.document.node(path).place, severity, code, message, fix)
+        self._add(path, self.document.node(path).place, code, message, fix)
 
-    def key(self, path: Path, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> None:
+    def key(self, path: Path, code: str, message: str, fix: str) -> None:
         """Add a finding about the key at the end of a path."""
-        self._add(path, self.document.key_place(path), severity, code, message, fix)
+        self._add(path, self.document.key_place(path), code, message, fix)
 
-    def text(
-        self, path: Path, offset: int, code: str, message: str, fix: str = "", *, severity: Severity = "error"
-    ) -> None:
+    def text(self, path: Path, offset: int, code: str, message: str, fix: str) -> None:
         """Add a finding about one character of the text at a path."""
-        self._add(path, self.document.place_in(path, offset), severity, code, message, fix)
+        self._add(path, self.document.place_in(path, offset), code, message, fix)
 
-    def _add(self, path: Path, place: Place, severity: Severity, code: str, message: str, fix: str) -> None:
+    def comment(self, place: Place, code: str, message: str, fix: str) -> None:
+        """Add a finding about a comment, which is no part of the document."""
+        self._add((), place, code, message, fix)
+
+    def ignore(self, finding: Finding) -> None:
+        """Say nothing of what was found."""
+        del self._findings[finding]
+        self._ignored.append(finding)
+
+    def _add(self, path: Path, place: Place, code: str, message: str, fix: str) -> None:
+        severity = CODES[code].severity
         finding = Finding(
             file=self.document.file,
             line=place.line,
@@ -89,6 +104,10 @@ class Report:
             self._error_paths.append(path)
             if len(self._error_paths) >= MAX_ERRORS:
                 raise TooManyErrors
+
+
+def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda found: (found.line, found.column, found.code)))
 
 
 def shown(value: Json) -> str:
@@ -117,6 +136,12 @@ def place_name(path: Path) -> str:
         state = f"state {path[1]!r}"
         return f"{_dotted(path[2:])!r} of {state}" if len(path) > 2 else state
     return repr(_dotted(path)) if path else "the workflow"
+
+
+def hinted(refusal: str, otherwise: str) -> tuple[str, str]:
+    """What is wrong and what to do, of a refusal that says both, as the engine's do; *otherwise* where it says one."""
+    message, _, hint = refusal.partition("; ")
+    return message, hint or otherwise
 
 
 def asker(path: Path) -> str:

@@ -66,7 +66,7 @@ def _check_without_timeout(report: Report, path: Path, state: State, has_edge: b
     if "timeout" not in state and "default" not in state and not has_edge:
         message = f"state {path[1]!r} waits for a person without a timeout"
         fix = "add 'timeout: DURATION' with 'default: OPTION', or write 'timeout: never'"
-        report.key(path, "HP215", message, fix, severity="warning")
+        report.key(path, "HP215", message, fix)
 
 
 def _check_default(report: Report, path: Path, state: State) -> None:
@@ -97,7 +97,8 @@ def _check_answers(report: Report, path: Path, state: State, default: Json) -> N
         return
     if report.has_errors_below((*path[:-1], *below)):
         return
-    fix = "" if answers is not None else "write 'default: {decision: OPTION, answers: {…}}'"
+    given = "write answers that the form allows"
+    fix = given if answers is not None else "write 'default: {decision: OPTION, answers: {…}}'"
     for problem in _problems(without_templates(form), answers or {}):
         report.value(where, "HP214", f"the default's answers do not meet the form: {problem}", fix)
 
@@ -123,7 +124,7 @@ def _check_show(sheet: Sheet, path: Path, state: State) -> None:
         if state["type"] == "return":
             message = f"state {path[1]!r} shows nothing that can be edited: the first is not an artifact"
             fix = "write the names of artifacts, the one under review first"
-            sheet.report.key((*path, "show"), "HP233", message, fix, severity="warning")
+            sheet.report.key((*path, "show"), "HP208", message, fix)
         return
     artifacts = sheet.artifacts
     for index, name in enumerate(show):

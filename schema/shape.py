@@ -139,6 +139,15 @@ _TYPE_WORDS: Final = {
     "boolean": "true or false",
     "null": "empty",
 }
+_TYPE_EXAMPLES: Final = {
+    "object": "{key: value}",
+    "array": "[item]",
+    "string": '"text"',
+    "integer": "3",
+    "number": "0.5",
+    "boolean": "true",
+    "null": "null",
+}
 
 
 def _kind_of(value: Json) -> str:
@@ -154,15 +163,22 @@ _DURATIONS: Final = (("timeout",), ("after",), ("every",), ("for",), ("delay",),
 
 def _describe_type(report: Report, violation: Violation) -> None:
     path = _path(violation)
-    wanted = violation.validator_value
-    words = [_TYPE_WORDS[kind] for kind in ([wanted] if isinstance(wanted, str) else wanted)]
-    found = _written(violation.instance)
-    is_quotable = "string" in wanted and isinstance(violation.instance, bool | int | float)
-    fix = f'quote it: "{found}"' if is_quotable else ""
-    if path[-1:] in _DURATIONS and type(violation.instance) is int:
-        fix = f"write its unit, such as '{found}s'"
-    message = f"{place_name(path)} must be {' or '.join(words)}, not {_kind_of(violation.instance)}"
-    report.value(path, "HP103", message, fix)
+    kinds = [violation.validator_value] if isinstance(violation.validator_value, str) else violation.validator_value
+    words = " or ".join(_TYPE_WORDS[kind] for kind in kinds)
+    message = f"{place_name(path)} must be {words}, not {_kind_of(violation.instance)}"
+    report.value(path, "HP103", message, _fix_of_type(path, kinds, violation.instance))
+
+
+def _fix_of_type(path: Path, kinds: list[str], value: Json) -> str:
+    if value is None:
+        return "write a value, or remove the key"
+    if path[-1:] in _DURATIONS and type(value) is int:
+        return f"write its unit, such as '{value}s'"
+    if isinstance(value, bool | int | float) and "string" in kinds:
+        return f'quote it: "{_written(value)}"'
+    if isinstance(value, str | bool | int | float) and "array" in kinds:
+        return f"write a list: [{_written(value)}]"
+    return f"write e.g. {' or '.join(_TYPE_EXAMPLES[kind] for kind in kinds)}"
 
 
 def _written(value: Json) -> str:
@@ -213,7 +229,12 @@ def _noun_of_key(path: Path) -> str:
 def _describe_reserved(report: Report, violation: Violation) -> None:
     path, name = _path(violation), violation.instance
     reserved = violation.validator_value.get("enum", ())
-    report.key((*path, name), "HP108", f"the state name {name!r} is reserved", f"reserved are: {listed(reserved)}")
+    report.key(
+        (*path, name),
+        "HP108",
+        f"the state name {name!r} is reserved",
+        f"choose another; reserved are: {listed(reserved)}",
+    )
 
 
 def _describe_one_of(report: Report, violation: Violation) -> None:
@@ -229,23 +250,25 @@ def _describe_one_of(report: Report, violation: Violation) -> None:
 
 
 _BOUNDS: Final = {
-    "minItems": "must have at least {0} item(s)",
-    "minProperties": "must have at least {0} key(s)",
-    "minLength": "must not be empty",
-    "minimum": "must be at least {0}",
-    "maximum": "must be at most {0}",
-    "uniqueItems": "must not name anything twice",
+    "minItems": ("must have at least {0} item(s)", "add one, or remove the key"),
+    "minProperties": ("must have at least {0} key(s)", "add one, or remove the key"),
+    "minLength": ("must not be empty", "write a text, or remove the key"),
+    "minimum": ("must be at least {0}", "write {0} or more"),
+    "maximum": ("must be at most {0}", "write {0} or less"),
+    "uniqueItems": ("must not name anything twice", "remove what is repeated"),
 }
 
 
 def _describe_bound(report: Report, violation: Violation) -> None:
     path = _path(violation)
-    rule = _BOUNDS[violation.validator].format(violation.validator_value)
-    report.value(path, "HP107", f"{place_name(path)} {rule}, not {shown(violation.instance)}")
+    rule, fix = (text.format(violation.validator_value) for text in _BOUNDS[violation.validator])
+    report.value(path, "HP107", f"{place_name(path)} {rule}, not {shown(violation.instance)}", fix)
 
 
 def _describe_other(report: Report, violation: Violation) -> None:
-    report.value(_path(violation), "HP103", f"{place_name(_path(violation))}: {violation.message[:200]}")
+    path = _path(violation)
+    message = f"{place_name(path)}: {violation.message[:200]}"
+    report.value(path, "HP103", message, "write what the schema that 'flow schema' prints allows there")
 
 
 _DESCRIBERS: Final[dict[str, Callable[[Report, Violation], None]]] = {

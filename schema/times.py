@@ -6,11 +6,11 @@ import re
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from holdpoint.engine.durations import Duration, parse_duration
+from holdpoint.engine.durations import ALLOWED, Duration, parse_duration
 from holdpoint.engine.errors import Invalid, did_you_mean
 from holdpoint.schema.available import MESSAGE
 from holdpoint.schema.nodes import Path
-from holdpoint.schema.report import Report
+from holdpoint.schema.report import Report, hinted
 from holdpoint.schema.sheet import Sheet
 
 # These mean something else on each machine, or are other spellings of the database.
@@ -43,10 +43,10 @@ def is_zone(name: str) -> bool:
 def check_duration(report: Report, path: Path, text: str) -> Duration | None:
     """The duration that a text says; one that says none is reported."""
     if _BUSINESS.search(text) is not None:
-        report.value(path, "HP190", f"a duration in business days or hours is {MESSAGE}")
+        report.value(path, "HP190", f"a duration in business days or hours is {MESSAGE}", "write '2d' or '48h'")
         return None
     try:
         return parse_duration(text)
     except Invalid as error:
-        report.value(path, "HP216", str(error))
+        report.value(path, "HP216", *hinted(str(error), ALLOWED))
         return None

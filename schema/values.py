@@ -14,7 +14,7 @@ from holdpoint.engine.expressions import (
     parse_template,
 )
 from holdpoint.engine.expressions import Path as Use
-from holdpoint.schema.report import suggestion
+from holdpoint.schema.report import hinted, listed, suggestion
 from holdpoint.schema.sheet import HUMAN_TYPES, Sheet, State
 from holdpoint.schema.texts import Text, texts_of
 
@@ -52,7 +52,9 @@ class _Checker:
             try:
                 parsed = text.parse()
             except ExpressionSyntaxError as error:
-                self._report.text(text.path, error.offset, "HP240", str(error))
+                example = "input.amount > 5000" if text.is_condition else "{{ input.amount }}"
+                message, fix = hinted(str(error), f"write e.g. {example!r}")
+                self._report.text(text.path, error.offset, "HP240", message, fix)
             else:
                 self._check_names(text, parsed)
 
@@ -66,7 +68,7 @@ class _Checker:
     def _report_unknown(self, text: Text, use: Use) -> None:
         known = (*_EVERYWHERE, *self._results, *text.extra)
         if use.root in self._sheet.states:
-            message, fix = f"the end state {use.root!r} has no result", ""
+            message, fix = f"the end state {use.root!r} has no result", f"states with a result: {listed(self._results)}"
         elif use.root in _PLACES_OF:
             message, fix = f"the name {use.root!r} is not known here", _PLACES_OF[use.root]
         else:

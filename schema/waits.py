@@ -62,4 +62,4 @@ def _check_signal(report: Report, path: Path, state: State) -> None:
     elif TIMEOUT not in state:
         message = f"state {path[1]!r} waits for a signal without a timeout"
         fix = "add 'timeout: DURATION' with 'on: {timeout: STATE}', or write 'timeout: never'"
-        report.key(path, "HP215", message, fix, severity="warning")
+        report.key(path, "HP215", message, fix)

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pty
+import re
 import shutil
 import signal
 import sqlite3
@@ -689,6 +690,41 @@ def test_check_is_strict_about_warnings_when_asked(flow: Flow) -> None:
 
     assert flow("check", "warned.yaml").status == 0
     assert flow("check", "--strict", "warned.yaml").status == 1
+
+
+def test_a_warning_that_is_ignored_does_not_count(flow: Flow) -> None:
+    warned = PLAIN.replace("timeout: 1h, default: reject, ", "")
+    path = Path("warned.yaml")
+    path.write_text(re.sub(r"(ask: .*)", r"\1  # flow: ignore HP215", warned))
+
+    assert flow("check", "--strict", "warned.yaml") == Result(status=0, out=b"ok: 1 file, 1 warning ignored\n", err="")
+    assert flow("check", "warned.yaml", "--json").json == {"findings": [], "ignored": 1}
+
+    path.write_text(re.sub(r"(ask: .*)", r"\1  # flow: ignore HP215 HP250", warned))
+
+    assert flow("check", "--strict", "warned.yaml").status == 1
+    assert flow("check", "warned.yaml").text.endswith("\n1 file: 1 warning, 1 warning ignored\n")
+
+
+def test_check_writes_a_file_for_programs_alone(flow: Flow) -> None:
+    result = flow("check", "letter", "-o", "found.txt")
+
+    assert (result.status, result.out) == (2, b"")
+    assert "add --format json or --format sarif" in result.err
+    assert not Path("found.txt").exists()
+
+
+def test_check_prints_json_by_either_name(flow: Flow) -> None:
+    assert flow("check", "--format", "json").json == flow("check", "--json").json
+    assert flow("check", "--format", "json", "-o", "found.json", "--json").json == flow("check", "--json").json
+    assert json.loads(Path("found.json").read_text()) == flow("check", "--json").json
+
+
+def test_check_refuses_another_format(flow: Flow) -> None:
+    result = flow("check", "--format", "srif")
+
+    assert (result.status, result.out) == (2, b"")
+    assert "sarif" in result.err
 
 
 def test_schema_prints_json(flow: Flow) -> None:

@@ -30,7 +30,8 @@ each_page = pytest.mark.parametrize("path", ALL, ids=lambda path: path.relative_
 
 
 def _has_examples(path: Path) -> bool:
-    return (
+    """Whether a page has examples of the kind that tests/pages.py runs; those of checks.md are of another."""
+    return path.name != "checks.md" and (
         re.search(r"^```(console|python)|file=|<!-- prints:", path.read_text(encoding="utf-8"), re.MULTILINE)
         is not None
     )
@@ -117,6 +118,21 @@ def test_settings_that_a_page_shows_are_settings(path: Path, tmp_path: Path) -> 
 
     assert tomllib.loads(block).keys() == set(settings._KEYS)
     assert loaded == settings.Settings(project=tmp_path, roles={"dora": frozenset({"manager", "legal"})})
+
+
+def test_the_commands_of_the_jobs_for_ci_are_those_that_are_shown() -> None:
+    page = (DOCS / "how-to" / "ci.md").read_text(encoding="utf-8")
+    jobs = [api.read_yaml(block.encode(), "ci.md") for block in re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)]
+
+    steps = jobs[0]["jobs"]["check"]["steps"]
+    commands = [step["run"] for step in steps if step.get("run", "").startswith("flow ")]
+    hook = jobs[1]["repos"][0]["hooks"][0]
+
+    assert commands == re.findall(r"^\$ (flow check .* -o .*)$", page, re.MULTILINE)
+    assert steps[-1]["with"]["sarif_file"] == commands[0].rpartition("-o ")[2]
+    assert f"exec {hook['entry']}\n" in page
+    assert re.search(hook["files"], "workflows/letter.yaml")
+    assert re.search(hook["exclude"], "workflows/letter.scenarios.yaml")
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:

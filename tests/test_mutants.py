@@ -89,8 +89,9 @@ def _targets(state: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for path, target in places:
         if isinstance(target, str):
             yield path, target
-        else:
-            yield from (((*path, index, "to"), item["to"]) for index, item in enumerate(target))
+            continue
+        for index, item in enumerate(target):
+            yield (*path, index, "to"), item["to"]
 
 
 def _swapped(document: Any, name: str, state: Any) -> Iterator[Mutant]:

@@ -202,7 +202,7 @@ WARNINGS = [
     ),
     pytest.param("required: [", "¦requried: [", "HP223", "did you mean 'required'?", id="schema-keyword"),
     pytest.param(
-        "    show: [report]\n", "    ¦show: {Report: '{{ artifacts.report }}'}\n", "HP233", "edited", id="show-labels"
+        "    show: [report]\n", "    ¦show: {Report: '{{ artifacts.report }}'}\n", "HP208", "edited", id="show-labels"
     ),
 ]
 
@@ -587,7 +587,7 @@ def test_unknown_keys_do_not_hide_what_else_is_wrong(expense: str) -> None:
 
 def test_a_file_that_is_no_mapping_is_one_finding() -> None:
     assert [str(finding) for finding in found("- a")] == [
-        "w.yaml:1:1: error HP103 the workflow must be a mapping, not a list"
+        "w.yaml:1:1: error HP103 the workflow must be a mapping, not a list; write e.g. {key: value}"
     ]
 
 
@@ -620,5 +620,5 @@ def test_references_that_multiply_are_refused(expense: str) -> None:
 
 
 def test_every_code_has_a_meaning_and_every_meaning_a_code() -> None:
-    assert all(re.fullmatch(r"HP\d{3}", code) and meaning for code, meaning in CODES.items())
-    assert len(set(CODES.values())) == len(CODES)
+    assert all(re.fullmatch(r"HP\d{3}", code) and code == rule.code for code, rule in CODES.items())
+    assert len({rule.rule for rule in CODES.values()}) == len(CODES)

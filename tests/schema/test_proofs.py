@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdpoint.engine.errors import Finding
-from holdpoint.schema import check_text, prove_text
+from holdpoint.schema import check, check_text
 from holdpoint.schema.proofs import CLAIMS, Proof
 
 HERE = "¦"  # stands before the place of the finding
@@ -36,8 +36,8 @@ states:
 
 def proved(text: str) -> tuple[dict[str, Proof], tuple[Finding, ...]]:
     """The proofs of a workflow by claim, and what was found in it."""
-    proofs, findings = prove_text(text.replace(HERE, ""), "w.yaml")
-    return {proof.claim: proof for proof in proofs}, findings
+    checked = check(text.replace(HERE, ""), "w.yaml")
+    return {proof.claim: proof for proof in checked.proofs}, checked.findings
 
 
 def place(text: str) -> tuple[int, int]:
@@ -411,10 +411,10 @@ PEOPLE = {"dora": ["manager"], "eli": ["manager", "auditor"], "fay": []}
 def test_request_that_nobody_may_decide_is_found(assign: str, exclude: str, code: str | None) -> None:
     text = SHIP.replace("    show: [package]\n", f"    show: [package]\n    assign: {assign}\n    exclude: {exclude}\n")
 
-    proofs, findings = prove_text(text.replace(HERE, ""), "w.yaml", PEOPLE)
+    checked = check(text.replace(HERE, ""), "w.yaml", PEOPLE)
 
-    assert [finding.code for finding in findings] == ([code] if code else [])
-    by_claim = {proof.claim: proof for proof in proofs}
+    assert [finding.code for finding in checked.findings] == ([code] if code else [])
+    by_claim = {proof.claim: proof for proof in checked.proofs}
     assert code == "HP238" or by_claim["deciders"].holds == (code is None)
 
 

@@ -131,7 +131,7 @@ def test_workflow_around_the_tricks_is_valid() -> None:
     result, findings = check_text(under_with("a: 1"), "w.yaml")
 
     assert result is not None
-    assert [finding.code for finding in findings] == ["HP206"]
+    assert [finding.code for finding in findings] == ["HP207"]
 
 
 @pytest.mark.parametrize(
