@@ -62,6 +62,7 @@ from holdpoint.engine.views import (
 
 if TYPE_CHECKING:
     from holdpoint.engine.verify import Flaw
+    from holdpoint.scenarios.run import Tested as Tested
     from holdpoint.scheduler.serve import Server
     from holdpoint.schema import Checked as Checked
     from holdpoint.schema import Proof as Proof
@@ -602,6 +603,16 @@ def sarif(checked: Mapping[Path, Checked]) -> Json:
     from holdpoint.schema.sarif import sarif_log
 
     return sarif_log({path: (_read(path), one) for path, one in checked.items()}, __version__)
+
+
+def play_scenarios(paths: Iterable[Path], only: str = "") -> list[Tested]:
+    """Play the scenarios of files and of all below folders whose name contains *only*.
+
+    Raises `NotFound`, or `DefinitionError` where a scenario file or its workflow is wrong.
+    """
+    from holdpoint.scenarios.run import play_files
+
+    return play_files(paths, only)
 
 
 def schema_text() -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "init": "Make a new project that is ready to run.",
     "check": "Check workflow files.",
+    "test": "Play the scenarios of workflows.",
     "schema": "Print the JSON Schema of workflow files.",
     "graph": "Draw the state graph of a workflow or of a run.",
     "start": "Start a run and advance it until it waits or ends.",

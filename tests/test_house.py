@@ -20,6 +20,7 @@ ROOMS = {
     "stores": {"stores", "engine"},
     "scheduler": {"scheduler", "engine"},
     "graphs": {"graphs", "engine"},
+    "scenarios": {"scenarios", "schema", "engine", "api", "testing"},
     "workflows": set(),
 }
 

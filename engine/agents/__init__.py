@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from holdpoint.engine.canonical import Json
 
-__all__ = ["Context", "Crashed", "Failure", "Outcome", "Success", "Work", "run"]
+__all__ = ["Context", "Crashed", "Failure", "Outcome", "Scripted", "Success", "Work", "run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,14 @@ class Crashed:
 
 
 Outcome = Success | Failure
+
+
+class Scripted(Exception):
+    """Raised by a function that stands in for an agent, to have what it says come of the attempt."""
+
+    def __init__(self, outcome: Failure | Crashed) -> None:
+        super().__init__(repr(outcome))
+        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

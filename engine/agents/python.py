@@ -21,14 +21,15 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from itertools import dropwhile
+from pathlib import Path
 from threading import RLock
 from types import CoroutineType, FunctionType, ModuleType, TracebackType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-from holdpoint.engine.agents import Context, Failure, Outcome, Success, Work
+from holdpoint.engine.agents import Context, Crashed, Failure, Outcome, Scripted, Success, Work
 from holdpoint.engine.agents.texts import printable, shorten
 from holdpoint.engine.canonical import Json, canonical, check_json, decoded
-from holdpoint.engine.errors import Invalid, did_you_mean
+from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
 
 MESSAGE_CHARACTERS = 2_000
 TRACEBACK_CHARACTERS = 8 * 1024
@@ -53,7 +54,19 @@ def run(work: Work) -> Outcome:
         return call(function, work)
 
 
-def call(function: Callable[..., Any], work: Work) -> Outcome:
+def load_function(reference: str, project: Path) -> Callable[..., Any]:
+    """The function that `package.module:function` names in a project's folder.
+
+    Raises `NotFound` where there is none, and whatever its module raises while it is imported.
+    """
+    with _at_work(os.path.realpath(project)) as space:
+        try:
+            return space.resolve(reference)
+        except _NotFound as error:
+            raise NotFound(f"python function '{reference}': {error}") from None
+
+
+def call(function: Callable[..., Any], work: Work) -> Outcome | Crashed:
     """Call a function with the work's arguments, and with its context where an annotation asks for it."""
     try:
         # A copy: what the function does to its arguments is its own affair.
@@ -67,6 +80,8 @@ def call(function: Callable[..., Any], work: Work) -> Outcome:
             message=f"the agent of {work.context.state!r} cannot be called: {error}",
             details={"given": sorted(work.arguments), "takes": error.takes},
         )
+    except Scripted as scripted:
+        return scripted.outcome
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -1,0 +1,212 @@
+"""What a scenario expects, compared with what is: each difference says where, what was expected and what is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import unified_diff
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.durations import parse_duration
+from holdpoint.engine.errors import Invalid
+from holdpoint.engine.model import Entry
+from holdpoint.engine.times import format_time, parse_time
+from holdpoint.engine.views import Run
+
+_MAX_SHOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A run as it stands when something is expected of it."""
+
+    run: Run
+    history: Sequence[Entry]
+    now: datetime
+    zone: ZoneInfo
+
+
+def differences(expect: Mapping[str, Json], seen: Seen) -> list[str]:
+    """Every expectation that is not met, in words; nothing, if all are."""
+    return [message for name, expected in expect.items() for message in _EXPECTATIONS[name](name, expected, seen)]
+
+
+def _plain(read: Callable[[Seen], Json]) -> Callable[[str, Json, Seen], Iterator[str]]:
+    def compare(name: str, expected: Json, seen: Seen) -> Iterator[str]:
+        yield from _exactly(name, expected, read(seen))
+
+    return compare
+
+
+def _partly(read: Callable[[Seen], Json]) -> Callable[[str, Json, Seen], Iterator[str]]:
+    def compare(name: str, expected: Json, seen: Seen) -> Iterator[str]:
+        yield from _at_least(name, expected, read(seen))
+
+    return compare
+
+
+def _exactly(where: str, expected: Json, found: Json) -> Iterator[str]:
+    """The places where two values differ, down to the members of mappings."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in expected.keys() | found.keys():
+            if key not in found:
+                yield f"{where}: {key!r} is missing, expected {_shown(expected[key])}"
+            elif key not in expected:
+                yield f"{where}: {key!r} is {_shown(found[key])}, expected not to be there"
+            else:
+                yield from _exactly(f"{where}.{key}", expected[key], found[key])
+    elif not _is_equal(expected, found):
+        yield _differ(where, expected, found)
+
+
+def _at_least(where: str, expected: Json, found: Json) -> Iterator[str]:
+    """The same, where a mapping may have members that are not expected, and none stands for not being there."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key, value in expected.items():
+            if key in found:
+                yield from _at_least(f"{where}.{key}", value, found[key])
+            elif value is not None:
+                there = ", ".join(map(repr, found)) or "nothing"
+                yield f"{where}: {key!r} is missing, expected {_shown(value)}; there: {there}"
+    elif not _is_equal(expected, found):
+        yield _differ(where, expected, found)
+
+
+def _is_equal(expected: Json, found: Json) -> bool:
+    # True and 1 are equal to Python, and not the same to anybody else.
+    return isinstance(expected, bool) == isinstance(found, bool) and bool(expected == found)
+
+
+def _differ(where: str, expected: Json, found: Json) -> str:
+    if isinstance(expected, str) and isinstance(found, str) and ("\n" in expected or "\n" in found):
+        lines = unified_diff(expected.splitlines(), found.splitlines(), "expected", "found", lineterm="", n=1)
+        return f"{where} differs:\n" + "\n".join(lines)
+    return f"{where} is {_shown(found)}, expected {_shown(expected)}"
+
+
+def _shown(value: Json) -> str:
+    text = "none" if value is None else repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def _path(name: str, expected: Json, seen: Seen) -> Iterator[str]:
+    found = [entry.data["state"] for entry in seen.history if entry.kind == "state.entered"]
+    if found != expected:
+        yield f"the path is {' → '.join(found)}, expected {' → '.join(expected)}"
+
+
+def _artifacts(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[str]:
+    for artifact, content in expected.items():
+        if artifact in seen.run.artifacts:
+            yield from _exactly(f"artifacts.{artifact}", content, seen.run.artifacts[artifact]["content"])
+        elif content is not None:
+            there = ", ".join(map(repr, seen.run.artifacts)) or "none"
+            yield f"the artifact {artifact!r} was not made; there: {there}"
+
+
+def _revisions(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[str]:
+    for artifact, revision in expected.items():
+        found = seen.run.artifacts.get(artifact, {}).get("revision", 0)
+        yield from _exactly(f"revisions.{artifact}", revision, found)
+
+
+def _authors(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[str]:
+    """The authors of an artifact: of the latest revision, or (a list) of all of them, the first first."""
+    for artifact, authors in expected.items():
+        made = [
+            entry.actor or ""
+            for entry in seen.history
+            if entry.kind == "artifact.revised" and entry.data["name"] == artifact
+        ]
+        found: Json = made if isinstance(authors, list) else (made[-1] if made else None)
+        yield from _exactly(f"authors.{artifact}", authors, found)
+
+
+def _requests(name: str, expected: Sequence[Mapping[str, Json]], seen: Seen) -> Iterator[str]:
+    found = [request.to_dict() for request in seen.run.requests]
+    if len(found) != len(expected):
+        there = ", ".join(repr(request["state"]) for request in found) or "none"
+        yield f"{len(found)} requests are open ({there}), expected {len(expected)}"
+        return
+    for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+        wanted = {key: value for key, value in one.items() if key not in ("assigned", "due")}
+        yield from _at_least(f"requests[{index}]", wanted, other)
+        if "assigned" in one:
+            yield from _exactly(f"requests[{index}].assigned", one["assigned"], other["assign"])
+        if "due" in one:
+            yield from _exactly(f"requests[{index}].due", _moment(one["due"], seen), other["due_at"])
+
+
+def _moment(text: str | None, seen: Seen) -> str | None:
+    """The time that a text says: a time, or so long from now."""
+    if text is None:
+        return None
+    try:
+        return format_time(parse_time(text))
+    except Invalid:
+        return format_time(parse_duration(text).after(seen.now, seen.zone))
+
+
+def _history(name: str, expected: Sequence[str], seen: Seen) -> Iterator[str]:
+    """These kinds, in this order, whatever else stands between them."""
+    kinds = [entry.kind for entry in seen.history]
+    position = 0
+    for kind in expected:
+        if kind not in kinds[position:]:
+            yield f"the history has no {kind!r} after {kinds[position - 1] if position else 'its beginning'!r}"
+            return
+        position = kinds.index(kind, position) + 1
+
+
+def _counts(name: str, expected: Mapping[str, int], seen: Seen) -> Iterator[str]:
+    found = Counter(entry.kind for entry in seen.history)
+    for kind, count in expected.items():
+        if found[kind] != count:
+            yield f"the history has {found[kind]} of {kind!r}, expected {count}"
+
+
+def _count_of(kind: str) -> Callable[[str, Json, Seen], Iterator[str]]:
+    def compare(name: str, expected: Json, seen: Seen) -> Iterator[str]:
+        yield from _exactly(name, expected, sum(entry.kind == kind for entry in seen.history))
+
+    return compare
+
+
+def _decisions(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[str]:
+    """The latest decision of a state: its option, or its members."""
+    for state, decision in expected.items():
+        found = seen.run.results.get(state)
+        if isinstance(decision, str) and isinstance(found, dict):
+            yield from _exactly(f"decisions.{state}", decision, found.get("decision"))
+        else:
+            yield from _at_least(f"decisions.{state}", decision, found)
+
+
+_EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] = {
+    "state": _plain(lambda seen: seen.run.state),
+    "status": _plain(lambda seen: seen.run.status),
+    "outcome": _plain(lambda seen: seen.run.outcome),
+    "output": _plain(lambda seen: seen.run.output),
+    "path": _path,
+    "results": _partly(lambda seen: dict(seen.run.results)),
+    "decisions": _decisions,
+    "artifacts": _artifacts,
+    "revisions": _revisions,
+    "authors": _authors,
+    "requests": _requests,
+    "visits": _partly(lambda seen: dict(seen.run.visits)),
+    "error": _partly(lambda seen: None if seen.run.error is None else dict(seen.run.error)),
+    "history": _history,
+    "counts": _counts,
+    "reminded": _count_of("request.reminded"),
+    "assigned": _count_of("request.assigned"),
+    "expired": _count_of("request.expired"),
+    "crashed": _count_of("agent.crashed"),
+    "attempts": _count_of("agent.started"),
+}
+EXPECTATIONS: Final = tuple(_EXPECTATIONS)
+"""What can be expected of a run."""

@@ -1,0 +1,72 @@
+"""What a scenario file says, each part with its line, and what came of playing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import Definition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happens, or an expectation between two: its one verb, its keys and its line."""
+
+    verb: str
+    keys: Mapping[str, Json]
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One way through a workflow: what the agents give, what people do, and what must come of it.
+
+    `agents` is by state; `expect` holds at the end. `lines` are those of the expectations, by name.
+    """
+
+    name: str
+    line: int
+    input: Json
+    agents: Mapping[str, Json]
+    steps: Sequence[Step]
+    expect: Mapping[str, Json] = field(default_factory=dict)
+    expect_line: int = 0
+    initiator: str = "initiator"
+    start: str = "2026-01-05T09:00:00Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A scenario file: the workflow that it tests, its people with their roles, and the scenarios."""
+
+    path: Path
+    workflow: Path
+    definition: Definition
+    people: Mapping[str, Sequence[str]]
+    scenarios: Sequence[Scenario]
+    invariants: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """What was not as a scenario says: in which words, at which line, and the two values where there are two."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """A scenario that was played: what did not match, the way that the run took, and what it covered."""
+
+    scenario: Scenario
+    mismatches: Sequence[Mismatch]
+    path: Sequence[str] = ()
+    covered: frozenset[tuple[str, ...]] = frozenset()
+
+    @property
+    def passed(self) -> bool:
+        """Whether all was as the scenario says."""
+        return not self.mismatches
