@@ -77,10 +77,10 @@ def test_changes_are_said_a_line_each(flow: Flow) -> None:
     first, *lines = out.splitlines()
     assert re.fullmatch(r"pay \([0-9a-f]{12}\) → b.yaml \([0-9a-f]{12}\)", first)
     assert lines[:7] == [
-        "  ~ the timeout of 'ask' is 3d, was 2d",
-        "  ~ on silence 'ask' now decides 'no', was: rejects",
         "  + 'ask' has a new option 'no', which leads to 'refused'",
         "  - 'ask' no longer has the option 'reject' (it led to 'refused')",
+        "  ~ the timeout of 'ask' is 3d, was 2d",
+        "  ~ on silence 'ask' now decides 'no', was: rejects",
         "for people only, the version does not change with it:",
         "  + the workflow has the title 'Pay', and had none",
         "proofs",
