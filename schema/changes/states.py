@@ -85,9 +85,9 @@ def compare_states(pair: Pair) -> Iterator[Change]:
 def added_state(name: str, state: Mapping[str, Json]) -> Change:
     """A state that is new; one that acts, or approves, without a person is risky."""
     kind, default = state["type"], state.get("default")
-    is_risky = state.get("effect") == "irreversible" or "unattended" in state or silence_approves(kind, default)
-    notes = [kind, *(["irreversible"] if state.get("effect") == "irreversible" else [])]
-    text = f"state {name!r} is new ({', '.join(notes)})"
+    is_irreversible = state.get("effect") == "irreversible"
+    text = f"state {name!r} is new ({kind}{', irreversible' if is_irreversible else ''})"
+    is_risky = is_irreversible or silence_approves(kind, default)
     return Place(state=name).change(text, None, state, is_risky=is_risky)
 
 

@@ -532,6 +532,42 @@ def test_of_a_state_of_another_type_the_ways_out_are_compared() -> None:
     ]
 
 
+def test_a_gate_of_another_type_is_compared_as_a_whole() -> None:
+    before = (
+        "workflow: w\nstates: {b: {type: agent, value: 1, artifact: r, next: a}, a: {type: return, show: [r], "
+        "message: x, on: {accept: e, revise: b}, timeout: 1d, default: accept}, e: {type: end}}"
+    )
+
+    assert sentences(before, edited(before, ("type: return", "type: approval"), ("message: x", "message: y"))) == [
+        "state 'a' is of type approval, was return",
+        "the message of 'a' is 'y', was 'x'",
+    ]
+
+
+def test_who_decides_by_option_says_nothing_of_the_edge_of_the_timeout() -> None:
+    before = (
+        "workflow: w\nstates: {a: {type: approval, assign: [ann], on: {approve: e, timeout: e}, timeout: 1d}, "
+        "e: {type: end}}"
+    )
+
+    assert sentences(before, before.replace("[ann]", "{approve: [ann, bob]}")) == [
+        "option 'approve' of 'a' may now be decided by bob too"
+    ]
+
+
+def test_one_is_not_true() -> None:
+    before = "workflow: w\nstates: {a: {type: agent, value: 1, next: e}, e: {type: end}}"
+
+    assert sentences(before, before.replace("value: 1", "value: true")) == ["'a' now gives true, was: gives 1"]
+
+
+def test_states_in_another_order_are_no_change_of_the_version() -> None:
+    states = ["a: {type: agent, value: 1, next: b}", "b: {type: agent, value: 2, next: e}", "e: {type: end}"]
+    before, after = (f"workflow: w\ninitial: a\nstates: {{{', '.join(order)}}}" for order in (states, states[::-1]))
+
+    assert sentences(before, after) == ["= the states are in another order: 'e', 'b', 'a'"]
+
+
 def test_long_texts_are_shown_where_they_part() -> None:
     start = "word " * 30
     states = "{{a: {{type: agent, value: '{}', next: e}}, e: {{type: end}}}}"
@@ -632,4 +668,14 @@ def test_keys_in_another_order_are_said_to_be_no_change_of_the_version() -> None
 
     assert [(change.text, change.is_cosmetic) for change in compare_documents(before, after)] == [
         ("the same is written in another way", True)
+    ]
+
+
+def test_what_is_spelt_out_that_another_version_left_out_is_a_change() -> None:
+    before = document("workflow: w\nstates: {a: {type: agent, value: 1, next: e}, e: {type: end}}")
+    after = deepcopy(before)
+    after["states"]["a"]["after_crash"] = "retry"
+
+    assert [(change.text, change.is_cosmetic) for change in compare_documents(before, after)] == [
+        ("'a' is written in another way", False)
     ]
