@@ -66,6 +66,10 @@ if TYPE_CHECKING:
     from holdpoint.scheduler.serve import Server
     from holdpoint.schema import Checked as Checked
     from holdpoint.schema import Proof as Proof
+    from holdpoint.schema.changes import Change as Change
+    from holdpoint.schema.changes import Comparison as Comparison
+    from holdpoint.schema.changes import Side as Side
+    from holdpoint.schema.changes import Verdict as Verdict
 
 PRIORITIES = ("urgent", "high", "normal", "low")
 MEMORY = "memory://"
@@ -381,6 +385,10 @@ class Engine:
             next=found[limit - 1].cursor if len(found) > limit else None,
         )
 
+    def definition(self, run_id: str) -> Definition:
+        """The definition that a run started with and keeps, whatever its file says now. Raises `NotFound`."""
+        return self._loop.definition(self._store.run(self._run_id(run_id)))
+
     def history(self, run_id: str, *, after: int = 0) -> tuple[Entry, ...]:
         """What happened to a run behind entry number *after*, in order."""
         run_id = self._run_id(run_id)
@@ -615,6 +623,19 @@ def play_scenarios(paths: Iterable[Path], only: str = "") -> list[Tested]:
     return play_files(paths, only)
 
 
+def compare(
+    before: Definition | Path, after: Definition | Path, people: Mapping[str, Collection[str]] | None = None
+) -> Comparison:
+    """What changed between two definitions, and whether what was proved of the first still holds of the second.
+
+    A file is compared also where all that is wrong with it is that its runs can go wrong. Raises `NotFound`, or
+    `DefinitionError` with the findings of a file that cannot be understood. *people* as for `check`.
+    """
+    from holdpoint.schema.changes import compare as compared
+
+    return compared(_side(before, people), _side(after, people))
+
+
 def schema_text() -> str:
     """The JSON Schema of the language."""
     from holdpoint.schema import schema_text as text
@@ -661,6 +682,20 @@ def workflow_files(project: settings.Settings) -> list[Path]:
             if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
         ]
     return found
+
+
+def _side(source: Definition | Path, people: Mapping[str, Collection[str]] | None) -> Side:
+    """A definition as it is compared. One that was stored is taken as it is, whatever is found in it today."""
+    from holdpoint.schema import examine
+    from holdpoint.schema.changes import Side
+
+    if isinstance(source, Definition):
+        found = examine(source.text, f"the definition {source.version[:12]}", people)
+        return Side(definition=source, proofs=found.proofs, findings=found.findings)
+    found = examine(_read(source), str(source), people)
+    if found.document is None:
+        raise DefinitionError(found.findings)
+    return Side(definition=Definition.from_document(found.document), proofs=found.proofs, findings=found.findings)
 
 
 def _definition(data: str | bytes, file: str) -> Definition:

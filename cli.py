@@ -26,6 +26,7 @@ COMMANDS = {
     "test": "Play the scenarios of workflows.",
     "schema": "Print the JSON Schema of workflow files.",
     "graph": "Draw the state graph of a workflow or of a run.",
+    "diff-workflow": "Say what changed between two definitions.",
     "start": "Start a run and advance it until it waits or ends.",
     "runs": "List runs, newest first.",
     "show": "Show a run or a request.",
@@ -49,7 +50,7 @@ COMMANDS = {
     "db": "Check or upgrade the database.",
     "demo": "Watch a run wait, be decided and go on.",
 }
-"""Each command, a module's name in `holdpoint.commands`, with its help in one line."""
+"""Each command, a module's name in `holdpoint.commands` (with `_` for `-`), with its help in one line."""
 
 EXIT_STATUSES = {
     "UsageError": 2,
@@ -84,7 +85,7 @@ class Commands(click.Group):
             return None
         from importlib import import_module
 
-        command: click.Command = import_module(f"holdpoint.commands.{name}").command
+        command: click.Command = import_module(f"holdpoint.commands.{name.replace('-', '_')}").command
         return command
 
     def resolve_command(

@@ -201,7 +201,7 @@ class Definition:
             document=document,
             text=text,
             id=digest(text),
-            version=digest(canonical(_meaning(document))),
+            version=digest(canonical(meaning(document))),
         )
 
     @cached_property
@@ -260,13 +260,13 @@ SCHEMAS_BY_NAME = frozenset({"properties", "patternProperties", "$defs", "defini
 _SCHEMA_VALUES = frozenset({"default", "const", "enum", "examples"})
 
 
-def _meaning(document: Json) -> Json:
+def meaning(document: Json) -> Json:
     """The document without what is only for reading: titles and descriptions, in the schemas too."""
-    meaning = {key: value for key, value in document.items() if key not in ("title", "description")}
-    if "input" in meaning:
-        meaning["input"] = _schema_meaning(meaning["input"])
-    meaning["states"] = {name: _state_meaning(state) for name, state in document["states"].items()}
-    return meaning
+    result = {key: value for key, value in document.items() if key not in ("title", "description")}
+    if "input" in result:
+        result["input"] = _schema_meaning(result["input"])
+    result["states"] = {name: _state_meaning(state) for name, state in document["states"].items()}
+    return result
 
 
 def _state_meaning(state: Json) -> Json:

@@ -184,7 +184,9 @@ def lines_of(workflow: Path) -> Mapping[Item, int]:
 
 
 def _written(state: Mapping[str, Json]) -> Iterator[tuple[str, Where, list[tuple[str, Where]]]]:
-    places = [(option, ("on", option), target) for option, target in state.get("on", {}).items()]
+    places: list[tuple[str, Where, Json]] = [
+        (option, ("on", option), target) for option, target in state.get("on", {}).items()
+    ]
     if "next" in state:
         places.append((next_option(state), ("next",), state["next"]))
     for option, path, target in places:

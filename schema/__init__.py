@@ -16,7 +16,7 @@ from holdpoint.schema.report import People, Report, TooManyErrors
 from holdpoint.schema.shape import check_shape, schema_text
 from holdpoint.schema.sheet import Sheet
 
-__all__ = ["Checked", "Proof", "check", "check_text", "read_value", "schema_text"]
+__all__ = ["Checked", "Proof", "check", "check_text", "examine", "read_value", "schema_text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,27 @@ def check_text(text: str | bytes, file: str, people: People | None = None) -> tu
 
 def check(text: str | bytes, file: str, people: People | None = None) -> Checked:
     """Everything about a workflow; as `check_text`, with what comments silence and what is proved."""
+    return _check(text, file, people)
+
+
+def examine(text: str | bytes, file: str, people: People | None = None) -> Checked:
+    """As `check`, to compare a workflow with another.
+
+    One whose only errors are that its runs can go wrong has a document here, though no run may be started from it.
+    """
+    return _check(text, file, people, is_lenient=True)
+
+
+def _check(text: str | bytes, file: str, people: People | None, *, is_lenient: bool = False) -> Checked:
     document, problems = read(text, file)
     if document is None:
         return Checked(document=None, findings=problems)
     report = Report(document, people)
     sheet, proofs = _checked(report)
     apply_ignores(report)
+    is_compiled = not report.has_errors or (is_lenient and bool(proofs))
     return Checked(
-        document=None if sheet is None or report.has_errors else compile_document(sheet),
+        document=compile_document(sheet) if sheet is not None and is_compiled else None,
         findings=report.findings,
         ignored=report.ignored,
         proofs=proofs,

@@ -143,15 +143,13 @@ def _unapproved(
 
 
 def _silence(sheet: Sheet, silence: Silence) -> Proof:
-    if silence.endless is not None and silence.is_waiting(silence.endless):
+    if silence.endless is not None:
         way = silence.endless
         message = f"if nobody answers, the run goes round for ever: {written(way)}"
-        fix = "let the default lead on, or bound the rounds, such as 'when: visits.STATE < 3'"
-        sheet.report.value(_place(way), "HP310", message, fix)
+        if silence.runaway is None:
+            fix = "let the default lead on, or bound the rounds, such as 'when: visits.STATE < 3'"
+            sheet.report.value(_place(way), "HP310", message, fix)
         return Proof(claim=SILENCE, holds=False, reason=message, path=_states(way))
-    if silence.endless is not None:
-        reason = f"agents go round for ever: {written(silence.endless)}"
-        return Proof(claim=SILENCE, holds=False, reason=reason, path=_states(silence.endless))
     if silence.stays is not None:
         way = silence.stays
         name = way[-1].target.state
@@ -163,14 +161,13 @@ def _silence(sheet: Sheet, silence: Silence) -> Proof:
 
 
 def _cycle(sheet: Sheet, silence: Silence) -> Proof:
-    way = silence.endless
-    if way is not None and not silence.is_waiting(way) and not sheet.report.has_errors:  # a trap is reported as such
-        message = f"nothing bounds this cycle, which no person is asked in: {written(way)}"
-        fix = "ask a person in it, or bound it, such as 'when: visits.STATE < 3'"
-        sheet.report.value(_place(way), "HP311", message, fix)
+    way = silence.runaway
     if way is not None:
-        reason = f"nothing bounds {written(way)}"
-        return Proof(claim=CYCLE, holds=False, reason=reason, path=_states(way))
+        message = f"nothing bounds this cycle, in which no person is asked: {written(way)}"
+        if not sheet.report.has_errors:  # a trap is reported as such
+            fix = "ask a person in it, or bound it, such as 'when: visits.STATE < 3'"
+            sheet.report.value(_place(way), "HP311", message, fix)
+        return Proof(claim=CYCLE, holds=False, reason=message, path=_states(way))
     bounds = listed(silence.bounds)
     reason = f"bounded without a person: {bounds}" if silence.bounds else "none goes round without a person"
     return Proof(claim=CYCLE, holds=True, reason=reason)

@@ -50,8 +50,13 @@ class Silence:
         self._sheet = sheet
         self._flow = flow
         self._bounded: list[Bound] = []
-        self._steps = {step for step in flow.steps if step.source is not None and step.arc.by in _ALONE}
-        self.endless: Sequence[Step] | None = self._unbound()
+        alone = [step for step in flow.steps if step.source is not None and step.arc.by in _ALONE]
+        self._steps = {step for step in alone if step.arc.by != "deadline"}
+        self.runaway: Sequence[Step] | None = self._unbound()
+        """A cycle in which no person is asked and which nothing bounds."""
+        self._steps |= {step for step in alone if step.arc.by == "deadline"}
+        self.endless: Sequence[Step] | None = self.runaway or self._unbound()
+        """The same, or a cycle through people who do not answer."""
 
     @property
     def bounds(self) -> list[str]:
@@ -61,11 +66,6 @@ class Silence:
             f"'visits.{state}' at most " + ("what the input says" if times is None else str(times))
             for state, times in found
         ]
-
-    @staticmethod
-    def is_waiting(way: Sequence[Step]) -> bool:
-        """Whether a person is asked on a way, in vain."""
-        return any(step.arc.by == "deadline" for step in way)
 
     @cached_property
     def stays(self) -> Sequence[Step] | None:

@@ -553,7 +553,7 @@ def complete(flow: Flow, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.Ca
 
 
 def test_commands_are_completed(complete: Any) -> None:
-    assert complete("di") == ["diff"]
+    assert complete("di") == ["diff-workflow", "diff"]
     assert complete("") == list(cli.COMMANDS)
     assert complete("db", "") == ["check", "upgrade"]
 
@@ -567,6 +567,7 @@ def test_ids_are_completed_where_they_mean_something(complete: Any, project: Map
     assert set(complete("signal", "")) == runs - {project["done"]}
     assert complete("retry", "") == [project["failed"]]
     assert set(complete("graph", "run_")) == runs
+    assert set(complete("diff-workflow", "letter", "run_")) == runs
     assert project["edit_request"] in complete("claim", "")
     assert project["pay_request"] not in complete("claim", "")
     assert set(complete("show", "")) > runs
@@ -577,6 +578,7 @@ def test_options_and_workflows_are_completed(complete: Any, project: Mapping[str
     assert complete("decide", project["edit_request"], "") == ["accept", "revise"]
     assert complete("decide", project["edit"], "r") == ["revise"]
     assert set(complete("start", "")) == {"letter", "table", "broken", "forms"}
+    assert set(complete("diff-workflow", "letter", "")) == set(complete("start", ""))
     assert complete("start", "fl") == ["file,fl"]
 
 

@@ -110,7 +110,10 @@ def run(work: Work, *, registry: Mapping[str, Callable[..., Any]], stop: Event) 
     if replacement is not None:
         from holdpoint.engine.agents import python
 
-        return python.call(replacement, work)
+        try:
+            return python.call(replacement, work)
+        except Scripted as scripted:
+            return scripted.outcome
     if work.kind == "python" and work.is_isolated:
         from holdpoint.engine.agents import isolated
 

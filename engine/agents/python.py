@@ -26,7 +26,7 @@ from threading import RLock
 from types import CoroutineType, FunctionType, ModuleType, TracebackType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-from holdpoint.engine.agents import Context, Crashed, Failure, Outcome, Scripted, Success, Work
+from holdpoint.engine.agents import Context, Failure, Outcome, Scripted, Success, Work
 from holdpoint.engine.agents.texts import printable, shorten
 from holdpoint.engine.canonical import Json, canonical, check_json, decoded
 from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
@@ -66,8 +66,11 @@ def load_function(reference: str, project: Path) -> Callable[..., Any]:
             raise NotFound(f"python function '{reference}': {error}") from None
 
 
-def call(function: Callable[..., Any], work: Work) -> Outcome | Crashed:
-    """Call a function with the work's arguments, and with its context where an annotation asks for it."""
+def call(function: Callable[..., Any], work: Work) -> Outcome:
+    """Call a function with the work's arguments, and with its context where an annotation asks for it.
+
+    `Scripted` is passed on.
+    """
     try:
         # A copy: what the function does to its arguments is its own affair.
         args, kwargs = _bind(function, decoded(canonical(work.arguments)), work.context)
@@ -80,9 +83,7 @@ def call(function: Callable[..., Any], work: Work) -> Outcome | Crashed:
             message=f"the agent of {work.context.state!r} cannot be called: {error}",
             details={"given": sorted(work.arguments), "takes": error.takes},
         )
-    except Scripted as scripted:
-        return scripted.outcome
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Scripted):
         raise
     except BaseException as error:
         return failed(error, work)

@@ -305,7 +305,7 @@ def test_cycle_without_a_bound_is_named_with_its_path(target: str, default: str,
         assert (found[0].line, found[0].column) == place(text)
     assert found[0].severity == ("error" if code == "HP311" else "warning")
     assert not proofs["silence"].holds
-    assert not proofs["cycle"].holds
+    assert proofs["cycle"].holds == (code == "HP310")
 
 
 @pytest.mark.parametrize(
@@ -452,3 +452,15 @@ def test_thirty_days_written_as_a_time_are_found() -> None:
     assert document is None
     assert [(finding.code, finding.line, finding.column) for finding in findings] == [("HP216", *place(text))]
     assert "P30D" in findings[0].message + findings[0].fix
+
+
+def test_runaway_behind_a_cycle_of_people_is_found_too() -> None:
+    targets = '[{to: ¦try_it, when: "visits.ask < 2"}, {to: ask}]'
+    text = LOOP.format(target=targets, default="reject")
+
+    proofs, findings = proved(text)
+
+    assert [(finding.code, finding.line, finding.column) for finding in findings if finding.severity == "error"] == [
+        ("HP311", *place(text))
+    ]
+    assert proofs["silence"].path == proofs["cycle"].path == ("try_it", "try_it")
