@@ -81,22 +81,23 @@ def format_text(data: bytes, file: str, people: People | None = None) -> tuple[s
     It says what it said: the compiled document is the same, and so are the comments. Raises `Invalid`, code `format`,
     rather than return a text that does not.
     """
-    document, findings = check_text(data, file, people)
-    if document is None:
-        return None, findings
+    checked = check(data, file, people)
+    if checked.document is None:
+        return None, checked.findings
     text = data.decode().replace("\r\n", "\n").replace("\r", "\n")
     for is_ordered in (True, False):  # an alias cannot be put before its anchor
         new = formatted(text, is_ordered=is_ordered)
-        if _means(new, document) and _comments(new) == _comments(text):
-            return new, findings
+        if _says(check(new, file, people)) == _says(checked) and _comments(new) == _comments(text):
+            return new, checked.findings
     raise Invalid(
         f"{file} cannot be laid out without changing what it says, so it was left; please report it", code="format"
     )
 
 
-def _means(text: str, document: Json) -> bool:
-    """Whether a text compiles to a document, the author's order included."""
-    return json.dumps(check_text(text, "")[0]) == json.dumps(document)
+def _says(checked: Checked) -> tuple[str, list[str], list[str]]:
+    """What a workflow says: its document, the author's order included, and what is found and ignored in it."""
+    found, ignored = (sorted(finding.code for finding in some) for some in (checked.findings, checked.ignored))
+    return json.dumps(checked.document), found, ignored
 
 
 def _comments(text: str) -> list[str]:
