@@ -59,6 +59,7 @@ from holdpoint.engine.views import (
     run_view,
     summary_view,
 )
+from holdpoint.sources import check, check_files, locate, read_bytes, read_yaml, sarif, schema_text, workflow_files
 
 if TYPE_CHECKING:
     from holdpoint.engine.verify import Flaw
@@ -77,7 +78,6 @@ STATUSES = ("running", "waiting", "done", "failed", "cancelled")
 _log = logging.getLogger("holdpoint")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{16}")
-_NAMED = re.compile(r"""^\{?\s*["']?workflow["']?\s*:\s*["']?([A-Za-z0-9_.-]+)""", re.MULTILINE)
 _Item = TypeVar("_Item")
 
 
@@ -145,7 +145,7 @@ class Engine:
 
         A file that a run was started from before, byte for byte, is not checked again: what came of it is stored.
         """
-        data = _read(Path(path))
+        data = read_bytes(Path(path))
         source = digest_bytes(_checker() + data)
         text = self._store.compiled(source)
         definition = _definition(data, str(path)) if text is None else Definition.from_document(json.loads(text))
@@ -579,37 +579,12 @@ class Engine:
 
 def load(path: str | Path) -> Definition:
     """The definition in a file. Raises `NotFound`, or `DefinitionError` with its findings."""
-    return _definition(_read(Path(path)), str(path))
+    return _definition(read_bytes(Path(path)), str(path))
 
 
 def loads(text: str) -> Definition:
     """The definition in a text. Raises `DefinitionError` with its findings."""
     return _definition(text, "(text)")
-
-
-def check(path: str | Path, people: Mapping[str, Collection[str]] | None = None) -> tuple[Finding, ...]:
-    """Everything that is found in a file, errors and warnings, in its order.
-
-    *people* are those who are known, with their roles: a role that nobody has is a warning. None says nothing of them.
-    """
-    from holdpoint.schema import check_text
-
-    return check_text(_read(Path(path)), str(path), people)[1]
-
-
-def check_files(paths: Sequence[Path], project: settings.Settings) -> tuple[Checked, ...]:
-    """What is found in each of some files: as `check`, with what comments silence and what is proved."""
-    from holdpoint.schema import check
-
-    return tuple(check(_read(path), str(path), project.known_people) for path in paths)
-
-
-def sarif(checked: Mapping[Path, Checked]) -> Json:
-    """What was found in some files as a log in SARIF 2.1.0, for tools that show it in code review."""
-    from holdpoint import __version__
-    from holdpoint.schema.sarif import sarif_log
-
-    return sarif_log({path: (_read(path), one) for path, one in checked.items()}, __version__)
 
 
 def compare(
@@ -625,54 +600,6 @@ def compare(
     return compared(_side(before, people), _side(after, people))
 
 
-def schema_text() -> str:
-    """The JSON Schema of the language."""
-    from holdpoint.schema import schema_text as text
-
-    return text()
-
-
-def read_yaml(data: bytes, file: str) -> Json:
-    """The value of a YAML text, read strictly: no tags, dates or duplicate keys. Raises `Invalid`."""
-    from holdpoint.schema import read_value
-
-    return read_value(data, file)
-
-
-def locate(name: str, project: settings.Settings) -> Path:
-    """The file that a FILE or NAME means: what contains `/` or ends in .yaml or .yml is a FILE."""
-    if "/" in name or name.endswith((".yaml", ".yml")):
-        return Path(name)
-    named = {path: _NAMED.findall(_text(path)) for path in workflow_files(project)}
-    found = [path for path, names in named.items() if name in names[:1]]
-    if len(found) > 1:
-        raise UsageError(
-            f"workflow {name!r} is in several files: {', '.join(str(path) for path in found)}; name the file",
-            code="ambiguous",
-            details={"files": [str(path) for path in found]},
-        )
-    if not found:
-        hint = did_you_mean(name, [names[0] for names in named.values() if names])
-        where = ", ".join(project.workflows)
-        raise NotFound(
-            f"there is no workflow {name!r} under {where} of {project.project}" + (f"; {hint}" if hint else "")
-        )
-    return found[0]
-
-
-def workflow_files(project: settings.Settings) -> list[Path]:
-    """The workflow files of a project, subfolders too, scenarios left out."""
-    found: list[Path] = []
-    for folder in project.workflows:
-        root = project.project / folder
-        found += [
-            path
-            for path in sorted([*root.rglob("*.yaml"), *root.rglob("*.yml")])
-            if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
-        ]
-    return found
-
-
 def _side(source: Definition | Path, people: Mapping[str, Collection[str]] | None) -> Side:
     """A definition as it is compared. One that was stored is taken as it is, whatever is found in it today."""
     from holdpoint.schema import examine
@@ -681,7 +608,7 @@ def _side(source: Definition | Path, people: Mapping[str, Collection[str]] | Non
     if isinstance(source, Definition):
         found = examine(source.text, f"the definition {source.version[:12]}", people)
         return Side(definition=source, proofs=found.proofs, findings=found.findings)
-    found = examine(_read(source), str(source), people)
+    found = examine(read_bytes(source), str(source), people)
     if found.document is None:
         raise DefinitionError(found.findings)
     return Side(definition=Definition.from_document(found.document), proofs=found.proofs, findings=found.findings)
@@ -703,17 +630,6 @@ def _checker() -> bytes:
     files = sorted(path for room in ("engine", "schema") for path in (root / room).rglob("*.[pj]*"))
     marks = [(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in [path.stat()]]
     return repr(marks).encode()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFound(f"file {str(path)!r} cannot be read: {error.strerror}", details={"file": str(path)}) from None
-
-
-def _text(path: Path) -> str:
-    return _read(path).decode(errors="replace")
 
 
 def _open_store(url: str, project: Path) -> Store:

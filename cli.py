@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "init": "Make a new project that is ready to run.",
     "check": "Check workflow files.",
+    "fmt": "Lay out workflow files: the order of keys, spaces, quotes; comments stay.",
     "schema": "Print the JSON Schema of workflow files.",
     "graph": "Draw the state graph of a workflow or of a run.",
     "diff-workflow": "Say what changed between two definitions.",

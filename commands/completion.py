@@ -71,11 +71,11 @@ def _both(call: Call) -> Iterator[tuple[str, str]]:
 
 
 def _workflows(call: Call) -> Iterator[tuple[str, str]]:
-    from holdpoint import api
+    from holdpoint import sources
     from holdpoint.commands.output import escape, shorten
 
-    for path in api.workflow_files(call.settings):
-        document = api.read_yaml(path.read_bytes(), str(path))
+    for path in sources.workflow_files(call.settings):
+        document = sources.read_yaml(path.read_bytes(), str(path))
         yield document["workflow"], escape(shorten(str(document.get("title", ""))))
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from holdpoint import api
+from holdpoint import sources
 from holdpoint.engine.canonical import Json, parse_json
 from holdpoint.engine.errors import Invalid, NotFound, UsageError, did_you_mean
 
@@ -49,7 +49,7 @@ def read_text(name: str) -> str:
 def read_value(name: str) -> Json:
     """The value that a file holds: YAML by its ending, else JSON. Raises `NotFound` and `Invalid`."""
     data = read_bytes(name)
-    return api.read_yaml(data, name) if name.endswith(_YAML) else parse_json(data, _called(name))
+    return sources.read_yaml(data, name) if name.endswith(_YAML) else parse_json(data, _called(name))
 
 
 def read_object(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Invalid
-from holdpoint.engine.model import RequestRecord
+
+if TYPE_CHECKING:
+    from holdpoint.engine.model import RequestRecord
 
 ROLE = "role:"
 MAX_NAME = 256

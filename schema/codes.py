@@ -48,6 +48,8 @@ _RULES: Final = (
     Rule("HP014", "numbers are finite, integers have 64 bits"),
     Rule("HP015", "keys are texts"),
     Rule("HP016", "there are no control characters, bidirectional controls or lone surrogates"),
+    _warning("HP018", "a person's name is what it looks like"),
+    _warning("HP019", "two properties of an object do not look alike"),
     # the shape of a workflow
     Rule("HP101", "keys are known"),
     Rule("HP102", "required keys are there"),

@@ -35,6 +35,7 @@ FACES_MAY_IMPORT = {
     "holdpoint.engine.durations",
     "holdpoint.engine.errors",
     "holdpoint.settings",
+    "holdpoint.sources",
 }
 
 # Each library that is no part of Python, and the only places that may import it.
