@@ -27,11 +27,13 @@ from holdpoint.engine.errors import (
     StoreError,
     UsageError,
     did_you_mean,
+    with_article,
 )
 from holdpoint.engine.evolve import revision_made
 from holdpoint.engine.ids import new_run_id
 from holdpoint.engine.loop import Loop, Standing, Terms
 from holdpoint.engine.model import (
+    AGENT_PHASES,
     Assign,
     Cancel,
     Claim,
@@ -54,6 +56,7 @@ from holdpoint.engine.views import (
     Run,
     RunSummary,
     artifact_view,
+    attempt_view,
     open_request_view,
     request_view,
     run_view,
@@ -68,7 +71,6 @@ if TYPE_CHECKING:
 
 PRIORITIES = ("urgent", "high", "normal", "low")
 MEMORY = "memory://"
-OPERATOR = "operator"
 STATUSES = ("running", "waiting", "done", "failed", "cancelled")
 _log = logging.getLogger("holdpoint")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
@@ -122,7 +124,7 @@ class Engine:
         self._store: Store = self._loop.store
         self._sources: dict[str, str] = {}  # definition → the hash of the file that it was compiled from
         named = people if isinstance(people, Mapping) else self.settings.roles if people is None else {}
-        self._has_operators = any(OPERATOR in roles for roles in named.values())
+        self._has_operators = settings.has_operators(named)
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +156,7 @@ class Engine:
 
     def check(self, path: str | Path) -> tuple[Finding, ...]:
         """Everything that is found in a file, errors and warnings, in its order."""
-        return check(path, self.settings.known_people)
+        return check_files([Path(path)], self.settings)[0].findings
 
     def locate(self, name: str) -> Path:
         """The file that a FILE or NAME of the command line means (spec 4)."""
@@ -175,7 +177,9 @@ class Engine:
         input raises `Conflict`, code `key_reused`. Raises `Invalid` where the input does not meet its schema.
         """
         if not isinstance(definition, Definition):
-            raise UsageError(f"start takes a Definition, as load gives it, not a {type(definition).__name__}")
+            raise UsageError(
+                f"start takes a Definition, as load gives it, not {with_article(type(definition).__name__)}"
+            )
         _check_key(key)
         input = {} if input is None else input
         text = check_json(input, "input", max_bytes=self._loop.terms.max_bytes)
@@ -403,7 +407,8 @@ class Engine:
         from holdpoint.engine.why import why
 
         standing = self._loop.read(self._run_id(run_id))
-        return why(self._view(standing), standing.run, self._loop.definition(standing.run))
+        definition = self._loop.definition(standing.run)
+        return why(self._view(standing), standing.run, definition, has_operators=self._has_operators)
 
     def verify(self, *run_ids: str) -> tuple[Flaw, ...]:
         """What is wrong with these runs, or with the whole database: nothing, if all invariants hold."""
@@ -479,7 +484,15 @@ class Engine:
         return draw(self._loop.definition(run), format, run=run, history=self._store.history(run.id))
 
     def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
-        return run_view(standing.run, standing.values, self._loop.now(), is_replayed=is_replayed)
+        run, now = standing.run, self._loop.now()
+        return run_view(run, standing.values, now, attempt=self._attempt(standing, now), is_replayed=is_replayed)
+
+    def _attempt(self, standing: Standing, now: datetime) -> Mapping[str, Json] | None:
+        run = standing.run
+        if run.phase not in AGENT_PHASES:
+            return None
+        is_lost = run.phase == "working" and self._loop.is_lost(run)
+        return attempt_view(run, standing.values, self._loop.definition(run), now, is_lost=is_lost)
 
     def _advanced(self, step: Step) -> Standing:
         """Advance a run; where the database refuses on the way, the command stands, and a tick goes on from there."""
@@ -503,7 +516,7 @@ class Engine:
         row = self._store.request(self._request_id(request_id))
         request = self._store.run(row.run_id).requests.get(row.id)
         roles = self._loop.terms.roles
-        if by is None or request is None or OPERATOR in roles(by) or may_decide(request, by, roles):
+        if by is None or request is None or settings.OPERATOR in roles(by) or may_decide(request, by, roles):
             return
         raise NotAllowed(
             f"{by!r} may not assign request {row.id}: operators may, and who may decide it",
@@ -512,8 +525,10 @@ class Engine:
 
     def _check_operator(self, by: str | None) -> None:
         """Operators alone may steer, once there is one. A program that gives no name steers for itself."""
-        if by is not None and self._has_operators and OPERATOR not in self._loop.terms.roles(by):
-            raise NotAllowed(f"{by!r} does not have the role {OPERATOR!r}", details={"by": by, "role": OPERATOR})
+        if by is not None and self._has_operators and settings.OPERATOR not in self._loop.terms.roles(by):
+            raise NotAllowed(
+                f"{by!r} does not have the role {settings.OPERATOR!r}", details={"by": by, "role": settings.OPERATOR}
+            )
 
     def _is_known(self, key: Key) -> bool:
         """Whether the key was used before, with the same body; raises `Conflict` where it was another one."""
@@ -531,7 +546,8 @@ class Engine:
     def _summary(self, run: RunRecord, now: datetime) -> RunSummary:
         if run.status == "waiting":
             run = self._store.run(run.id)  # with its requests: an overdue one shows
-        return summary_view(run, self._store.values(run.id), now)
+        standing = Standing(run=run, values=self._store.values(run.id))
+        return summary_view(run, standing.values, now, attempt=self._attempt(standing, now))
 
     def _started_before(self, key: Key) -> Run | None:
         known = self._store.key(key.scope, key.key) if self._is_known(key) else None
@@ -589,19 +605,37 @@ def check(path: str | Path, people: Mapping[str, Collection[str]] | None = None)
     return check_text(_read(Path(path)), str(path), people)[1]
 
 
-def check_files(paths: Sequence[Path], project: settings.Settings) -> tuple[Checked, ...]:
-    """What is found in each of some files: as `check`, with what comments silence and what is proved."""
-    from holdpoint.schema import check
-
-    return tuple(check(_read(path), str(path), project.known_people) for path in paths)
-
-
 def sarif(checked: Mapping[Path, Checked]) -> Json:
     """What was found in some files as a log in SARIF 2.1.0, for tools that show it in code review."""
     from holdpoint import __version__
     from holdpoint.schema.sarif import sarif_log
 
     return sarif_log({path: (_read(path), one) for path, one in checked.items()}, __version__)
+
+
+def check_files(paths: Sequence[Path], project: settings.Settings) -> tuple[Checked, ...]:
+    """What is found in each of some files: as `check`, with what comments silence and what is proved.
+
+    Of a project's files, that no name stands for two of them.
+    """
+    from holdpoint.schema import check
+
+    names = _names(project)
+    found = []
+    for path in paths:
+        taken = _taken(names, path.resolve(), project.project)
+        found.append(check(_read(path), str(path), project.known_people, taken))
+    return tuple(found)
+
+
+def _taken(names: Mapping[Path, str], path: Path, root: Path) -> dict[str, str]:
+    """The names that files of the project before this one have, each with the first; none for a file of no project."""
+    taken: dict[str, str] = {}
+    for other, name in names.items():
+        if other.resolve() == path:
+            return taken
+        taken.setdefault(name, str(other.relative_to(root) if other.is_relative_to(root) else other))
+    return {}
 
 
 def schema_text() -> str:
@@ -622,8 +656,8 @@ def locate(name: str, project: settings.Settings) -> Path:
     """The file that a FILE or NAME means: what contains `/` or ends in .yaml or .yml is a FILE."""
     if "/" in name or name.endswith((".yaml", ".yml")):
         return Path(name)
-    named = {path: _NAMED.findall(_text(path)) for path in workflow_files(project)}
-    found = [path for path, names in named.items() if name in names[:1]]
+    named = _names(project)
+    found = [path for path, own in named.items() if own == name]
     if len(found) > 1:
         raise UsageError(
             f"workflow {name!r} is in several files: {', '.join(str(path) for path in found)}; name the file",
@@ -631,7 +665,7 @@ def locate(name: str, project: settings.Settings) -> Path:
             details={"files": [str(path) for path in found]},
         )
     if not found:
-        hint = did_you_mean(name, [names[0] for names in named.values() if names])
+        hint = did_you_mean(name, named.values())
         where = ", ".join(project.workflows)
         raise NotFound(
             f"there is no workflow {name!r} under {where} of {project.project}" + (f"; {hint}" if hint else "")
@@ -640,16 +674,28 @@ def locate(name: str, project: settings.Settings) -> Path:
 
 
 def workflow_files(project: settings.Settings) -> list[Path]:
-    """The workflow files of a project, subfolders too, scenarios left out."""
-    found: list[Path] = []
-    for folder in project.workflows:
-        root = project.project / folder
-        found += [
-            path
-            for path in sorted([*root.rglob("*.yaml"), *root.rglob("*.yml")])
-            if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
-        ]
-    return found
+    """The workflow files of a project."""
+    return [path for folder in project.workflows for path in files_below(project.project / folder)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The workflow files below a folder, subfolders too, scenarios left out."""
+    return [
+        path
+        for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])
+        if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
+    ]
+
+
+def workflow_names(project: settings.Settings) -> tuple[str, ...]:
+    """The names of the project's workflows, as its files say them."""
+    return tuple(_names(project).values())
+
+
+def _names(project: settings.Settings) -> dict[Path, str]:
+    """The project's files with the name that each gives its workflow, without reading more of it than that line."""
+    named = {path: _NAMED.findall(_text(path)) for path in workflow_files(project)}
+    return {path: names[0] for path, names in named.items() if names}
 
 
 def _definition(data: str | bytes, file: str) -> Definition:
@@ -737,6 +783,7 @@ __all__ = [
     "canonical",
     "check",
     "check_files",
+    "files_below",
     "load",
     "loads",
     "locate",
@@ -744,4 +791,5 @@ __all__ = [
     "sarif",
     "schema_text",
     "workflow_files",
+    "workflow_names",
 ]

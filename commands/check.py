@@ -18,7 +18,7 @@ from holdpoint.commands.completion import workflows
 from holdpoint.commands.explain import print_proofs, proofs_json
 from holdpoint.commands.output import print_json, say
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import NotFound, UsageError
+from holdpoint.engine.errors import Finding, NotFound, UsageError
 
 if TYPE_CHECKING:
     from holdpoint.api import Checked
@@ -27,7 +27,7 @@ FORMATS = ("text", "json", "sarif")
 
 
 @click.command(cls=Command)
-@click.argument("files", metavar="[FILE|NAME]...", nargs=-1, shell_complete=workflows)
+@click.argument("files", metavar="[FILE|FOLDER|NAME]...", nargs=-1, shell_complete=workflows)
 @click.option("--strict", "is_strict", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option(
     "--explain",
@@ -47,15 +47,16 @@ FORMATS = ("text", "json", "sarif")
 @click.option("-o", "--output", "file", metavar="OUT", help="Write it into a file, and print the text.")
 @pass_call
 def command(call: Call, files: Sequence[str], is_strict: bool, is_explained: bool, form: str, file: str | None) -> int:
-    """Check workflow files, by default all of the project.
+    """Check workflow files, by default all of the project; of a FOLDER, all that are below it.
 
     Each finding is FILE:LINE:COLUMN, error or warning, a code, what was found, and what to do. The exit status is 1
     where there are errors. A comment "# flow: ignore HP215" at the end of the line, or alone on the line above,
-    silences a warning of that code.
+    silences a warning of that code. Files that end in .scenarios.yaml are left out.
     """
     if file is not None and form == "text":
         raise UsageError("a text is printed, and -o writes what a program reads; add --format json or --format sarif")
-    paths = [call.locate(name) for name in files] or _all_files(call)
+    named = dict.fromkeys(path for name in files for path in _files(call, name))
+    paths = list(named) or _all_files(call)
     checked = dict(zip(paths, api.check_files(paths, call.settings), strict=True))
     counts: Counter[str] = Counter(finding.severity for one in checked.values() for finding in one.findings)
     if file is not None:
@@ -83,6 +84,17 @@ def _count_ignored(checked: Mapping[Path, Checked]) -> int:
     return sum(len(one.ignored) for one in checked.values())
 
 
+def _files(call: Call, name: str) -> list[Path]:
+    """The files that a FILE, FOLDER or NAME means. Raises `NotFound` where there is none."""
+    folder = Path(name)
+    if not folder.is_dir() or name in api.workflow_names(call.settings):
+        return [call.locate(name)]
+    found = api.files_below(folder)
+    if not found:
+        raise NotFound(f"there is no workflow file below {name!r}", details={"folder": name})
+    return found
+
+
 def _all_files(call: Call) -> list[Path]:
     settings = call.settings
     found = api.workflow_files(settings)
@@ -95,13 +107,11 @@ def _all_files(call: Call) -> list[Path]:
 def _print(checked: Mapping[Path, Checked], counts: Counter[str], is_explained: bool) -> None:
     if is_explained:
         print_proofs({path: one.proofs for path, one in checked.items()})
-    for finding in (finding for one in checked.values() for finding in one.findings):
-        fix = f"; {finding.fix}" if finding.fix else ""
-        say(
-            f"{finding.file}:{finding.line}:{finding.column}: ",
-            (finding.severity, "bold red" if finding.severity == "error" else "yellow"),
-            f" {finding.code} {finding.message}{fix}",
-        )
+    for path, one in checked.items():
+        for finding in one.findings:
+            _print_finding(finding)
+        if one.unseen:
+            say(f"{path}: ", ("note", "cyan"), f": {one.unseen}")
     files = _count(len(checked), "file")
     found = [_count(counts[kind], kind) for kind in ("error", "warning") if counts[kind]]
     if ignored := _count_ignored(checked):
@@ -110,6 +120,15 @@ def _print(checked: Mapping[Path, Checked], counts: Counter[str], is_explained: 
         say(("ok", "green"), f": {', '.join([files, *found])}")
     else:
         say(f"{files}: {', '.join(found)}")
+
+
+def _print_finding(finding: Finding) -> None:
+    fix = f"; {finding.fix}" if finding.fix else ""
+    say(
+        f"{finding.file}:{finding.line}:{finding.column}: ",
+        (finding.severity, "bold red" if finding.severity == "error" else "yellow"),
+        f" {finding.code} {finding.message}{fix}",
+    )
 
 
 def _count(number: int, word: str) -> str:

@@ -1,4 +1,4 @@
-"""What commands print: JSON for programs; lines and tables for people, in which nothing but our own text is a control.
+"""What commands print: JSON for programs; lines for people, in which nothing but our own text is a control.
 
 What people and agents wrote is data: control characters are shown escaped, so that none reaches the terminal, and no
 markup is read in it.
@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import IO, Any, TypeAlias
 
@@ -64,26 +64,6 @@ def say_all(text: str, indent: str = "") -> None:
 def warn(message: str) -> None:
     """Say on standard error what did not stop the command."""
     say(("warning: ", "yellow"), message, to=sys.stderr)
-
-
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[Part]], *, whole: int = 1) -> None:
-    """Print a table. Its first *whole* columns are never wrapped or cut, however narrow the terminal is."""
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, header in enumerate(headers):
-        table.add_column(header, no_wrap=number < whole, overflow="fold")
-    for row in rows:
-        cells = [(part, "") if isinstance(part, str) else part for part in row]
-        table.add_row(*(Text(escape(text).replace("\t", " "), style=style) for text, style in cells))
-    is_colourful = has_colour(sys.stdout)
-    console = Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful)
-    needed = Measurement.get(console, console.options.update(max_width=10_000), table)
-    width = max(console.width, needed.minimum) if sys.stdout.isatty() else needed.maximum
-    Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful, width=width).print(table)
 
 
 def print_json(document: Json, *, is_line: bool = False) -> None:
