@@ -57,6 +57,7 @@ from holdpoint.engine.views import (
     RunSummary,
     artifact_view,
     attempt_view,
+    in_authors_order,
     open_request_view,
     request_view,
     run_view,
@@ -322,7 +323,8 @@ class Engine:
             if row.kind == "crash"
             else []
         )
-        return request_view(row, run, self._store.values(run.id), self._loop.now(), late)
+        view = request_view(row, run, self._store.values(run.id), self._loop.now(), late)
+        return in_authors_order(view, self._loop.definition(run))
 
     def runs(
         self,

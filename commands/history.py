@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 
 import click
+from rich.cells import cell_len
 
 from holdpoint import Engine, Entry
 from holdpoint.cli import INTERRUPTED
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import run_ids
-from holdpoint.commands.output import print_json, say, shorten, show_time
+from holdpoint.commands.output import Part, broken, escape, print_json, say, shorten, show_time, terminal_width
 from holdpoint.engine.canonical import Json
 
 _POLL_SECONDS = 0.5
+_INDENT = " " * 6
 _STYLES = {
     "run.failed": "red",
     "agent.failed": "red",
@@ -68,13 +70,18 @@ def _follow(call: Call, engine: Engine, run: str) -> int:
 
 
 def _print(entries: Sequence[Entry]) -> None:
+    width = terminal_width()
     for entry in entries:
+        place, kind = f"{entry.seq:>4}  {show_time(entry.at)}  ", f"{entry.kind:<17}"
         actor = entry.actor or ("timer" if entry.actor_kind == "timer" else "")
-        say(
-            (f"{entry.seq:>4}  {show_time(entry.at)}  ", "dim"),
-            (f"{entry.kind:<17}", _STYLES.get(entry.kind, "")),
-            *(f"  {text}" for text in (actor, shorten(_told(entry.kind, entry.data), 160)) if text),
-        )
+        told = [f"  {text}" for text in (actor, shorten(escape(_told(entry.kind, entry.data)), 160)) if text]
+        styled: list[Part] = [(place, "dim"), (kind, _STYLES.get(entry.kind, ""))]
+        if width is None or cell_len("".join([place, kind, *told])) <= width:
+            say(*styled, *told)
+            continue
+        say(*styled, *told[:-1])
+        for line in broken(told[-1].strip(), width - len(_INDENT)):
+            say(f"{_INDENT}{line}")
 
 
 def _opened(data: Mapping[str, Json]) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from datetime import datetime
 from typing import IO, Any, TypeAlias
@@ -55,10 +57,29 @@ def say(*parts: Part, to: IO[str] | None = None) -> None:
     Console(file=stream).print(line, soft_wrap=True)  # the terminal wraps, so that ids can be copied whole
 
 
+def terminal_width() -> int | None:
+    """How many columns standard output has; None where it is no terminal, and lines may be as long as they are."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def say_all(text: str, indent: str = "") -> None:
     """Print a text of several lines."""
     for line in text.splitlines() or [""]:
         say(f"{indent}{line}")
+
+
+def say_prose(text: str, indent: str = "") -> None:
+    """Print a text of several lines; on a terminal, lines that are too long are broken between words."""
+    width = terminal_width()
+    for line in text.splitlines() or [""]:
+        own = line[: len(line) - len(line.lstrip(" "))]
+        for part in [line] if width is None else broken(line.strip(), width - len(indent + own)) or [""]:
+            say(f"{indent}{own if width else ''}{part}")
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line as lines of at most this width, broken between words alone: an id stays whole."""
+    return textwrap.wrap(escape(line), max(width, 1), break_long_words=False, break_on_hyphens=False)
 
 
 def warn(message: str) -> None:

@@ -16,6 +16,7 @@ from holdpoint.commands.output import (
     print_json,
     say,
     say_all,
+    say_prose,
     shorten,
     show_distance,
     show_json,
@@ -51,7 +52,7 @@ def print_outcome(call: Call, run: Run) -> None:
         say("this had been decided before; nothing changed")
     say(*headline(run))
     for request in run.requests:
-        say(f"  {request.id}: {shorten(request.message, 100)}" if request.message else f"  {request.id}")
+        say_prose(f"{request.id}: {shorten(request.message, 100)}" if request.message else request.id, "  ")
         print_ways(call, request, "    ")
     if run.attempt is not None:
         _print_attempt(run.attempt)
@@ -62,7 +63,7 @@ def print_outcome(call: Call, run: Run) -> None:
     if run.status == "running" and (run.attempt is None or run.attempt["stage"] != "working"):
         say(f"  {call.prefix} tick")
     if run.error is not None:
-        say_all(f"{run.error['code']}: {run.error['message']}", "  ")
+        say_prose(f"{run.error['code']}: {run.error['message']}", "  ")
         _print_ways_on(call, run)
     if run.output is not None:
         say_all(show_json(run.output), "  ")
@@ -88,15 +89,15 @@ def stage(attempt: Mapping[str, Json] | None) -> str:
     if attempt is None:
         return ""
     words = {"working": "at work", "ready": "ready", "lost": "process gone"}
-    return words.get(attempt["stage"]) or f"next attempt {show_distance(datetime.fromisoformat(attempt['due_at']))}"
+    return words.get(attempt["stage"]) or f"retry {show_distance(datetime.fromisoformat(attempt['due_at']))}"
 
 
 def _print_attempt(attempt: Mapping[str, Json]) -> None:
     """What became of the attempt before, where it failed, and when the next follows."""
     error = attempt["error"]
     if error is not None:
-        say_all(f"attempt {error['attempt']} failed: {error['code']}: {error['message']}", "  ")
-    say(f"  {say_attempt(attempt, show_time)}")
+        say_prose(f"attempt {error['attempt']} failed: {error['code']}: {error['message']}", "  ")
+    say_prose(say_attempt(attempt, show_time), "  ")
 
 
 def _print_ways_on(call: Call, run: Run) -> None:
@@ -120,7 +121,8 @@ def print_ways(call: Call, request: Request, indent: str) -> None:
 def way(call: Call, request: Request, option: str) -> str:
     """The command that chooses an option."""
     people = request.assign.get(option) if isinstance(request.assign, Mapping) else request.assign
-    words = [call.prefix if call.is_one_of(people) else call.prefix_of_all, "decide", request.id, quote(option)]
+    is_mine = call.is_one_of(people) and not (request.exclude and call.is_one_of(request.exclude))
+    words = [call.prefix if is_mine else call.prefix_of_all, "decide", request.id, quote(option)]
     if option in request.needs_comment:
         words.append("--comment TEXT")
     form = form_of(request, option)
@@ -156,7 +158,8 @@ def print_run(call: Call, run: Run) -> None:
         }
     )
     if run.error is not None:
-        _block("error", f"{run.error['code']}: {run.error['message']}")
+        say(("  error", "dim"))
+        say_prose(f"{run.error['code']}: {run.error['message']}", "    ")
         _print_last_words(run.error)
     if run.attempt is not None:
         _print_attempt(run.attempt)
@@ -170,7 +173,7 @@ def print_run(call: Call, run: Run) -> None:
         _block("output", show_json(run.output))
     for request in run.requests:
         say("waits for ", (request.id, "bold"), f" ({request.kind})")
-        say_all(request.message, "  ")
+        say_prose(request.message, "  ")
         print_ways(call, request, "  ")
     if run.error is not None:
         _print_ways_on(call, run)
@@ -197,7 +200,8 @@ def print_request(call: Call, request: Request) -> None:
             "priority": None if request.priority == "normal" else request.priority,
         }
     )
-    _block("message", request.message)
+    say(("  message", "dim"))
+    say_prose(request.message, "    ")
     for shown in request.show:
         if "value" in shown:
             _block(str(shown["name"]), show_json(shown["value"]))

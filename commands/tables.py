@@ -7,8 +7,6 @@ never cut, and nothing is ever folded into a second line.
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +14,7 @@ from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 
-from holdpoint.commands.output import Part, escape, say, show_distance, show_minute
+from holdpoint.commands.output import Part, escape, say, show_distance, show_minute, terminal_width
 
 Cell: TypeAlias = Part | datetime | None
 """A text with or without a style; a time; nothing."""
@@ -41,8 +39,7 @@ class Column:
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
     """Print a table, on a terminal within its width."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in table_lines(columns, list(rows), width):
+    for line in table_lines(columns, list(rows), terminal_width()):
         say(*line)
 
 

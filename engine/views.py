@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import AgentState, Definition
+from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.due import is_due
 from holdpoint.engine.errors import RunFailed
 from holdpoint.engine.evolve import request_changed, request_opened
@@ -278,6 +279,27 @@ def request_view(row: RequestRow, run: RunRecord, values: Values, now: datetime,
     if view.attempt is None:
         return view
     return replace(view, attempt={**view.attempt, "late_output": _late_output(late, row.opened_seq, values)})
+
+
+def in_authors_order(request: Request, definition: Definition) -> Request:
+    """The request with the keys of its forms in the order in which the workflow's author wrote them.
+
+    What is stored is canonical, with its keys sorted; the definition has the order.
+    """
+    state = definition.states.get(request.state)
+    if not isinstance(state, HumanState):
+        return request
+    forms = request.forms and {name: _ordered(form, state.forms.get(name)) for name, form in request.forms.items()}
+    return replace(request, form=_ordered(request.form, state.form), forms=forms)
+
+
+def _ordered(value: Json, pattern: Json) -> Json:
+    if isinstance(value, dict) and isinstance(pattern, dict):
+        keys = [*(key for key in pattern if key in value), *(key for key in value if key not in pattern)]
+        return {key: _ordered(value[key], pattern.get(key)) for key in keys}
+    if isinstance(value, list) and isinstance(pattern, list):
+        return [_ordered(*pair) for pair in zip_longest(value, pattern[: len(value)])]
+    return value
 
 
 def decision_dict(entry: Entry, values: Values) -> dict[str, Json]:

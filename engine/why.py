@@ -46,7 +46,7 @@ def say_attempt(attempt: Mapping[str, Json], show: Callable[[datetime], str] = s
     """Where the attempt stands that a run's agent is at or is to make: `attempt 2 of 3 follows at …`."""
     name = f"attempt {attempt['number']}" + (f" of {attempt['of']}" if attempt["of"] > 1 else "")
     if attempt["stage"] == "working":
-        return f"{name} of its agent is under way"
+        return f"{name} is under way"
     if attempt["stage"] == "lost":
         return f"{name} ended without an answer, its process is gone or its lease ran out; the next tick takes it up"
     if attempt["stage"] == "delayed":
@@ -94,9 +94,8 @@ def _at(alarm: Deadline | None) -> str:
 
 def _about(request: Request) -> str:
     options = " or ".join(request.options)
-    lines = [f"Request {request.id} asks for {options}; it may be decided by {_who(request.assign)}."]
-    if request.exclude:
-        lines.append(f"Excluded are {', '.join(request.exclude)}.")
+    but = f", but not by {' or '.join(request.exclude)}" if request.exclude else ""
+    lines = [f"Request {request.id} asks for {options}; it may be decided by {_who(request.assign)}{but}."]
     if request.claimed_by:
         lines.append(f"{request.claimed_by} works on it.")
     if request.due_at is None:
