@@ -70,18 +70,29 @@ def _follow(call: Call, engine: Engine, run: str) -> int:
 
 
 def _print(entries: Sequence[Entry]) -> None:
-    width = terminal_width()
     for entry in entries:
-        place, kind = f"{entry.seq:>4}  {show_time(entry.at)}  ", f"{entry.kind:<17}"
-        actor = entry.actor or ("timer" if entry.actor_kind == "timer" else "")
-        told = [f"  {text}" for text in (actor, shorten(escape(_told(entry.kind, entry.data)), 160)) if text]
-        styled: list[Part] = [(place, "dim"), (kind, _STYLES.get(entry.kind, ""))]
-        if width is None or cell_len("".join([place, kind, *told])) <= width:
-            say(*styled, *told)
-            continue
-        say(*styled, *told[:-1])
-        for line in broken(told[-1].strip(), width - len(_INDENT)):
-            say(f"{_INDENT}{line}")
+        _print_entry(entry, terminal_width())
+
+
+def _print_entry(entry: Entry, width: int | None) -> None:
+    """An entry in a line; on a terminal that is too narrow, with what it says broken between words below it."""
+    actor = entry.actor or ("timer" if entry.actor_kind == "timer" else "")
+    told = shorten(escape(_told(entry.kind, entry.data)), 160)
+    words = [f"  {text}" for text in (actor, told) if text]
+    line: list[Part] = [
+        (f"{entry.seq:>4}  {show_time(entry.at)}  ", "dim"),
+        (f"{entry.kind:<17}" if words else entry.kind, _STYLES.get(entry.kind, "")),
+    ]
+    if width is None or not told or _width(*line, *words) <= width:
+        say(*line, *words)
+        return
+    say(*line, *words[:-1])
+    for part in broken(told, width - len(_INDENT)):
+        say(f"{_INDENT}{part}")
+
+
+def _width(*parts: Part) -> int:
+    return sum(cell_len(part if isinstance(part, str) else part[0]) for part in parts)
 
 
 def _opened(data: Mapping[str, Json]) -> str:

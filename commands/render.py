@@ -112,7 +112,8 @@ def print_ways(call: Call, request: Request, indent: str) -> None:
     """The commands that settle a request, who may give them, and what happens without."""
     for option in request.options:
         say(f"{indent}{way(call, request, option)}")
-    but = f", but not {', '.join(request.exclude)}" if request.exclude else ""
+    not_for = "; not for " if isinstance(request.assign, Mapping) else ", but not "
+    but = not_for + ", ".join(request.exclude) if request.exclude else ""
     say(f"{indent}for {who_may(request.assign)}{but}")
     if request.due_at is not None:
         say(f"{indent}{_at_the_deadline(request)}")
