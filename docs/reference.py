@@ -213,8 +213,8 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
     "init": (("project", "files", "next"), "the folder, the files that were made, commands to go on with"),
     "check": (
         ("findings", "ignored"),
-        "each `file`, `line`, `column`, `severity` (`error` or `warning`), `code`, `message` and `fix`; `ignored` counts "
-        "warnings that comments silence; with `--explain` `proofs` too",
+        "each `file`, `line`, `column`, `severity` (`error` or `warning`), `code`, `message` and `fix`; `ignored` "
+        "counts warnings that comments silence; with `--explain` `proofs` too",
     ),
     "schema": (("$schema", "$id", "…"), "the JSON Schema itself, with or without `--json`"),
     "graph": (("format", "graph"), "the drawing is a text"),
