@@ -27,11 +27,13 @@ from holdpoint.engine.errors import (
     StoreError,
     UsageError,
     did_you_mean,
+    with_article,
 )
 from holdpoint.engine.evolve import revision_made
 from holdpoint.engine.ids import new_run_id
 from holdpoint.engine.loop import Loop, Standing, Terms
 from holdpoint.engine.model import (
+    AGENT_PHASES,
     Assign,
     Cancel,
     Claim,
@@ -54,6 +56,8 @@ from holdpoint.engine.views import (
     Run,
     RunSummary,
     artifact_view,
+    attempt_view,
+    in_authors_order,
     open_request_view,
     request_view,
     run_view,
@@ -73,7 +77,6 @@ if TYPE_CHECKING:
 
 PRIORITIES = ("urgent", "high", "normal", "low")
 MEMORY = "memory://"
-OPERATOR = "operator"
 STATUSES = ("running", "waiting", "done", "failed", "cancelled")
 _log = logging.getLogger("holdpoint")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
@@ -126,7 +129,7 @@ class Engine:
         self._store: Store = self._loop.store
         self._sources: dict[str, str] = {}  # definition → the hash of the file that it was compiled from
         named = people if isinstance(people, Mapping) else self.settings.roles if people is None else {}
-        self._has_operators = any(OPERATOR in roles for roles in named.values())
+        self._has_operators = settings.has_operators(named)
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +161,7 @@ class Engine:
 
     def check(self, path: str | Path) -> tuple[Finding, ...]:
         """Everything that is found in a file, errors and warnings, in its order."""
-        return check(path, self.settings.known_people)
+        return check_files([Path(path)], self.settings)[0].findings
 
     def locate(self, name: str) -> Path:
         """The file that a FILE or NAME of the command line means (spec 4)."""
@@ -179,7 +182,9 @@ class Engine:
         input raises `Conflict`, code `key_reused`. Raises `Invalid` where the input does not meet its schema.
         """
         if not isinstance(definition, Definition):
-            raise UsageError(f"start takes a Definition, as load gives it, not a {type(definition).__name__}")
+            raise UsageError(
+                f"start takes a Definition, as load gives it, not {with_article(type(definition).__name__)}"
+            )
         _check_key(key)
         input = {} if input is None else input
         text = check_json(input, "input", max_bytes=self._loop.terms.max_bytes)
@@ -322,7 +327,8 @@ class Engine:
             if row.kind == "crash"
             else []
         )
-        return request_view(row, run, self._store.values(run.id), self._loop.now(), late)
+        view = request_view(row, run, self._store.values(run.id), self._loop.now(), late)
+        return in_authors_order(view, self._loop.definition(run))
 
     def runs(
         self,
@@ -411,7 +417,8 @@ class Engine:
         from holdpoint.engine.why import why
 
         standing = self._loop.read(self._run_id(run_id))
-        return why(self._view(standing), standing.run, self._loop.definition(standing.run))
+        definition = self._loop.definition(standing.run)
+        return why(self._view(standing), standing.run, definition, has_operators=self._has_operators)
 
     def verify(self, *run_ids: str) -> tuple[Flaw, ...]:
         """What is wrong with these runs, or with the whole database: nothing, if all invariants hold."""
@@ -487,7 +494,15 @@ class Engine:
         return draw(self._loop.definition(run), format, run=run, history=self._store.history(run.id))
 
     def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
-        return run_view(standing.run, standing.values, self._loop.now(), is_replayed=is_replayed)
+        run, now = standing.run, self._loop.now()
+        return run_view(run, standing.values, now, attempt=self._attempt(standing, now), is_replayed=is_replayed)
+
+    def _attempt(self, standing: Standing, now: datetime) -> Mapping[str, Json] | None:
+        run = standing.run
+        if run.phase not in AGENT_PHASES:
+            return None
+        is_lost = run.phase == "working" and self._loop.is_lost(run)
+        return attempt_view(run, standing.values, self._loop.definition(run), now, is_lost=is_lost)
 
     def _advanced(self, step: Step) -> Standing:
         """Advance a run; where the database refuses on the way, the command stands, and a tick goes on from there."""
@@ -511,7 +526,7 @@ class Engine:
         row = self._store.request(self._request_id(request_id))
         request = self._store.run(row.run_id).requests.get(row.id)
         roles = self._loop.terms.roles
-        if by is None or request is None or OPERATOR in roles(by) or may_decide(request, by, roles):
+        if by is None or request is None or settings.OPERATOR in roles(by) or may_decide(request, by, roles):
             return
         raise NotAllowed(
             f"{by!r} may not assign request {row.id}: operators may, and who may decide it",
@@ -520,8 +535,10 @@ class Engine:
 
     def _check_operator(self, by: str | None) -> None:
         """Operators alone may steer, once there is one. A program that gives no name steers for itself."""
-        if by is not None and self._has_operators and OPERATOR not in self._loop.terms.roles(by):
-            raise NotAllowed(f"{by!r} does not have the role {OPERATOR!r}", details={"by": by, "role": OPERATOR})
+        if by is not None and self._has_operators and settings.OPERATOR not in self._loop.terms.roles(by):
+            raise NotAllowed(
+                f"{by!r} does not have the role {settings.OPERATOR!r}", details={"by": by, "role": settings.OPERATOR}
+            )
 
     def _is_known(self, key: Key) -> bool:
         """Whether the key was used before, with the same body; raises `Conflict` where it was another one."""
@@ -539,7 +556,8 @@ class Engine:
     def _summary(self, run: RunRecord, now: datetime) -> RunSummary:
         if run.status == "waiting":
             run = self._store.run(run.id)  # with its requests: an overdue one shows
-        return summary_view(run, self._store.values(run.id), now)
+        standing = Standing(run=run, values=self._store.values(run.id))
+        return summary_view(run, standing.values, now, attempt=self._attempt(standing, now))
 
     def _started_before(self, key: Key) -> Run | None:
         known = self._store.key(key.scope, key.key) if self._is_known(key) else None

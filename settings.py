@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from holdpoint.engine.errors import Invalid, did_you_mean
+from holdpoint.engine.errors import Invalid, did_you_mean, with_article
 from holdpoint.engine.people import check_person
 
 FILE = "flow.toml"
+OPERATOR = "operator"
+"""Whoever has this role may steer runs; where nobody has it, anyone may."""
+
 DEFAULT_DATABASE = "sqlite:///flow.db"
 _KEYS = ("database", "workflows", "people", "lease", "advance", "limits")
 _LIMITS = ("value_bytes",)
@@ -34,6 +37,15 @@ class Settings:
     def known_people(self) -> Mapping[str, frozenset[str]] | None:
         """The people by name, with their roles; None where nobody is named, so that nothing is known."""
         return self.roles or None
+
+    def may_steer(self, person: str) -> bool:
+        """Whether this person may retry, move, cancel and extend."""
+        return not has_operators(self.roles) or OPERATOR in self.roles.get(person, ())
+
+
+def has_operators(roles: Mapping[str, Iterable[str]]) -> bool:
+    """Whether anybody is an operator; *roles* are those of each person."""
+    return any(OPERATOR in own for own in roles.values())
 
 
 def find_project(start: Path) -> Path:
@@ -110,7 +122,7 @@ def _table(path: Path, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _of_type(path: Path, data: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
     value = data.get(key, default)
     if not isinstance(value, kind):
-        raise _invalid(path, key, f"{value!r} is not a {_WORDS[kind]}")
+        raise _invalid(path, key, f"{value!r} is not {with_article(_WORDS[kind])}")
     return value
 
 

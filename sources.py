@@ -31,10 +31,28 @@ def check(path: str | Path, people: Mapping[str, Collection[str]] | None = None)
 
 
 def check_files(paths: Sequence[Path], project: Settings) -> tuple[Checked, ...]:
-    """What is found in each of some files: as `check`, with what comments silence and what is proved."""
+    """What is found in each of some files: as `check`, with what comments silence and what is proved.
+
+    Of a project's files, that no name stands for two of them.
+    """
     from holdpoint.schema import check
 
-    return tuple(check(read_bytes(path), str(path), project.known_people) for path in paths)
+    names = _names(project)
+    found = []
+    for path in paths:
+        taken = _taken(names, path.resolve(), project.project)
+        found.append(check(read_bytes(path), str(path), project.known_people, taken))
+    return tuple(found)
+
+
+def _taken(names: Mapping[Path, str], path: Path, root: Path) -> dict[str, str]:
+    """The names that files of the project before this one have, each with the first; none for a file of no project."""
+    taken: dict[str, str] = {}
+    for other, name in names.items():
+        if other.resolve() == path:
+            return taken
+        taken.setdefault(name, str(other.relative_to(root) if other.is_relative_to(root) else other))
+    return {}
 
 
 def sarif(checked: Mapping[Path, Checked]) -> Json:
@@ -101,8 +119,8 @@ def locate(name: str, project: Settings) -> Path:
     """The file that a FILE or NAME means: what contains `/` or ends in .yaml or .yml is a FILE."""
     if "/" in name or name.endswith((".yaml", ".yml")):
         return Path(name)
-    named = {path: _NAMED.findall(_text(path)) for path in workflow_files(project)}
-    found = [path for path, names in named.items() if name in names[:1]]
+    named = _names(project)
+    found = [path for path, own in named.items() if own == name]
     if len(found) > 1:
         raise UsageError(
             f"workflow {name!r} is in several files: {', '.join(str(path) for path in found)}; name the file",
@@ -110,7 +128,7 @@ def locate(name: str, project: Settings) -> Path:
             details={"files": [str(path) for path in found]},
         )
     if not found:
-        hint = did_you_mean(name, [names[0] for names in named.values() if names])
+        hint = did_you_mean(name, named.values())
         where = ", ".join(project.workflows)
         raise NotFound(
             f"there is no workflow {name!r} under {where} of {project.project}" + (f"; {hint}" if hint else "")
@@ -119,16 +137,28 @@ def locate(name: str, project: Settings) -> Path:
 
 
 def workflow_files(project: Settings) -> list[Path]:
-    """The workflow files of a project, subfolders too, scenarios left out."""
-    found: list[Path] = []
-    for folder in project.workflows:
-        root = project.project / folder
-        found += [
-            path
-            for path in sorted([*root.rglob("*.yaml"), *root.rglob("*.yml")])
-            if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
-        ]
-    return found
+    """The workflow files of a project."""
+    return [path for folder in project.workflows for path in files_below(project.project / folder)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The workflow files below a folder, subfolders too, scenarios left out."""
+    return [
+        path
+        for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])
+        if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
+    ]
+
+
+def workflow_names(project: Settings) -> tuple[str, ...]:
+    """The names of the project's workflows, as its files say them."""
+    return tuple(_names(project).values())
+
+
+def _names(project: Settings) -> dict[Path, str]:
+    """The project's files with the name that each gives its workflow, without reading more of it than that line."""
+    named = {path: _NAMED.findall(_text(path)) for path in workflow_files(project)}
+    return {path: names[0] for path, names in named.items() if names}
 
 
 def read_bytes(path: Path) -> bytes:

@@ -27,7 +27,7 @@ FORMATS = ("text", "json", "sarif")
 
 
 @click.command(cls=Command)
-@click.argument("files", metavar="[FILE|NAME]...", nargs=-1, shell_complete=workflows)
+@click.argument("files", metavar="[FILE|FOLDER|NAME]...", nargs=-1, shell_complete=workflows)
 @click.option("--strict", "is_strict", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option(
     "--explain",
@@ -47,15 +47,16 @@ FORMATS = ("text", "json", "sarif")
 @click.option("-o", "--output", "file", metavar="OUT", help="Write it into a file, and print the text.")
 @pass_call
 def command(call: Call, files: Sequence[str], is_strict: bool, is_explained: bool, form: str, file: str | None) -> int:
-    """Check workflow files, by default all of the project.
+    """Check workflow files, by default all of the project; of a FOLDER, all that are below it.
 
     Each finding is FILE:LINE:COLUMN, error or warning, a code, what was found, and what to do. The exit status is 1
     where there are errors. A comment "# flow: ignore HP215" at the end of the line, or alone on the line above,
-    silences a warning of that code.
+    silences a warning of that code. Files that end in .scenarios.yaml are left out.
     """
     if file is not None and form == "text":
         raise UsageError("a text is printed, and -o writes what a program reads; add --format json or --format sarif")
-    paths = [call.locate(name) for name in files] or all_files(call)
+    named = dict.fromkeys(path for name in files for path in _files(call, name))
+    paths = list(named) or all_files(call)
     checked = dict(zip(paths, sources.check_files(paths, call.settings), strict=True))
     counts: Counter[str] = Counter(finding.severity for one in checked.values() for finding in one.findings)
     if file is not None:
@@ -83,6 +84,17 @@ def _count_ignored(checked: Mapping[Path, Checked]) -> int:
     return sum(len(one.ignored) for one in checked.values())
 
 
+def _files(call: Call, name: str) -> list[Path]:
+    """The files that a FILE, FOLDER or NAME means. Raises `NotFound` where there is none."""
+    folder = Path(name)
+    if not folder.is_dir() or name in sources.workflow_names(call.settings):
+        return [call.locate(name)]
+    found = sources.files_below(folder)
+    if not found:
+        raise NotFound(f"there is no workflow file below {name!r}", details={"folder": name})
+    return found
+
+
 def all_files(call: Call) -> list[Path]:
     """The workflow files of the project. Raises `NotFound` where there is none."""
     settings = call.settings
@@ -96,8 +108,11 @@ def all_files(call: Call) -> list[Path]:
 def _print(checked: Mapping[Path, Checked], counts: Counter[str], is_explained: bool) -> None:
     if is_explained:
         print_proofs({path: one.proofs for path, one in checked.items()})
-    for finding in (finding for one in checked.values() for finding in one.findings):
-        print_finding(finding)
+    for path, one in checked.items():
+        for finding in one.findings:
+            print_finding(finding)
+        if one.unseen:
+            say(f"{path}: ", ("note", "cyan"), f": {one.unseen}")
     files = _count(len(checked), "file")
     found = [_count(counts[kind], kind) for kind in ("error", "warning") if counts[kind]]
     if ignored := _count_ignored(checked):

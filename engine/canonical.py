@@ -9,7 +9,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NoReturn, TypeAlias
 
-from holdpoint.engine.errors import Invalid
+from holdpoint.engine.errors import Invalid, with_article
 
 Json: TypeAlias = Any
 """None, a boolean, an integer of 64 bits, a finite float, a text, a list or an object with text keys, of these."""
@@ -175,7 +175,7 @@ def _check(value: object, path: str, depth: int, budget: _Budget) -> None:
         budget.spend(len(value), path)
         _check_inside(value, path, depth, budget)
     else:
-        raise _invalid(path, f"a {kind.__name__} is not a JSON value")
+        raise _invalid(path, f"{with_article(kind.__name__)} is not a JSON value")
 
 
 def _check_inside(value: list[Any] | tuple[Any, ...] | dict[Any, Any], path: str, depth: int, budget: _Budget) -> None:
@@ -187,7 +187,7 @@ def _check_inside(value: list[Any] | tuple[Any, ...] | dict[Any, Any], path: str
         return
     for key, item in value.items():
         if type(key) is not str:
-            raise _invalid(path, f"a key is a {type(key).__name__}, not a text")
+            raise _invalid(path, f"a key is {with_article(type(key).__name__)}, not a text")
         _check_text(key, path)
         _check(item, f"{path}.{key}", depth + 1, budget)
 

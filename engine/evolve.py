@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.model import (
     MOVED,
+    NOTING,
     ON_CANCEL,
     Attempt,
     Deadline,
@@ -54,6 +55,10 @@ def evolve(run: RunRecord, entry: Entry) -> RunRecord:
     change = _CHANGES.get(entry.kind)
     changes = change(run, entry) if change is not None else {}
     changes["seq"], changes["head"], changes["at"] = entry.seq, entry.hash, entry.at
+    if entry.kind in NOTING:
+        changes["changed_at"] = run.updated_at
+    elif run.changed_at is not None:
+        changes["changed_at"] = None
     return run.changed(changes)
 
 

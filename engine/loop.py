@@ -194,16 +194,23 @@ class Loop:
 
     def recover(self, lease: Lease) -> Step | None:
         """Take over from a process that is gone or has let its lease run out; None where it has not."""
-        if is_gone(lease.owner):
-            reason = "its process is gone"
-        elif lease.expires_at <= self.now():
-            reason = "its lease ran out"
-        else:
+        reason = self._why_lost(lease)
+        if not reason:
             return None
         try:
             return self.apply(lease.run_id, Crash(token=lease.token, reason=reason), is_worker=True, lapsed=lease)
         except Moved:
             return None
+
+    def is_lost(self, run: RunRecord) -> bool:
+        """Whether nobody is at work any more on the attempt that the run has under way."""
+        lease = next((lease for lease in self.store.leases() if lease.run_id == run.id), None)
+        return lease is not None and bool(self._why_lost(lease))
+
+    def _why_lost(self, lease: Lease) -> str:
+        if is_gone(lease.owner):
+            return "its process is gone"
+        return "its lease ran out" if lease.expires_at <= self.now() else ""
 
     def batch(self) -> AbstractContextManager[None]:
         """One transaction around several steps."""

@@ -38,6 +38,9 @@ leaving    the state has its result; the target is still to be chosen
 ended      nothing moves it any more
 """
 
+AGENT_PHASES = frozenset({"entered", "working", "delayed"})
+"""Those in which an attempt of an agent is under way or comes next."""
+
 MAX_TRANSITIONS = 10_000
 MAX_CRASHES = 5
 MAX_SIGNALS = 1_000
@@ -46,6 +49,9 @@ NO_HASH = "0" * 64
 # What a request's row says after an entry of these kinds, and the kinds that change an open one.
 SETTLING = MappingProxyType({"request.decided": "decided", "request.expired": "decided", "request.voided": "void"})
 CHANGING = frozenset({"request.assigned", "request.claimed", "operator.extended"})
+
+# Entries that are only noted: nothing of the run is another than before.
+NOTING = frozenset({"decision.refused", "agent.late"})
 
 # Ways out of a state that no workflow names; with the space they cannot be an option of anybody's.
 ON_CANCEL = "on cancel"
@@ -192,7 +198,8 @@ class RunRecord:
     """A run as its history folds to it. Only `evolve` makes a new one.
 
     `crash` is the entry of the last crash; `spared` are the attempts that the retry policy no longer counts, because an
-    operator has taken the run up again since.
+    operator has taken the run up again since. `changed_at` is the time of the last change where entries that change
+    nothing have followed it.
     """
 
     id: str
@@ -228,6 +235,7 @@ class RunRecord:
     outcome: str | None = None
     output: str | None = None
     ended_at: datetime | None = None
+    changed_at: datetime | None = None
 
     def changed(self, changes: Mapping[str, object]) -> RunRecord:
         """A copy with these fields changed."""
@@ -249,6 +257,11 @@ class RunRecord:
     def status_at(self, now: datetime) -> Status:
         """Where the run stands as it is read: one that has something due is `running`, though nobody wrote that yet."""
         return "running" if self.status == "waiting" and self.due(now) is not None else self.status
+
+    @property
+    def updated_at(self) -> datetime:
+        """When something of the run last changed."""
+        return self.changed_at or self.at
 
     @property
     def visit(self) -> int:

@@ -23,6 +23,7 @@ from holdpoint.engine.model import (
     MAX_SIGNALS,
     MAX_TRANSITIONS,
     MOVED,
+    NOTING,
     ON_CANCEL,
     SETTLING,
     Entry,
@@ -35,8 +36,7 @@ from holdpoint.engine.verify_replay import Moment, Problem, Replay, guarded
 
 _Rule: TypeAlias = Callable[[Moment, Definition], Iterator[Problem]]
 
-_AFTER_END = frozenset({"decision.refused", "agent.late"})
-_WHILE_FAILED = _AFTER_END | {
+_WHILE_FAILED = NOTING | {
     "operator.retried", "operator.cancelled", "operator.moved", "request.voided", "run.cancelled", "signal.received",
 }  # fmt: skip
 # A calendar changes with its zone's rules: a due time that was right when it was set must not turn wrong with them.
@@ -108,7 +108,7 @@ def _is_held(run: RunRecord, state: AnyState | None) -> bool:
 def _at_rest(moment: Moment, definition: Definition) -> Iterator[Problem]:
     run, kind = moment.before, moment.entry.kind
     if run.phase == "ended":
-        if kind not in _AFTER_END:
+        if kind not in NOTING:
             yield "ended", "the run had ended"
     elif run.failure is not None and kind not in _WHILE_FAILED:
         yield "failed", "the run had failed"

@@ -116,6 +116,8 @@ _RULES: Final = (
     # attempts
     Rule("HP260", "delays between attempts are elapsed time"),
     _warning("HP261", "a first delay is not longer than the longest"),
+    # the project
+    Rule("HP270", "a name stands for one file of a project"),
     # comments
     _warning("HP271", "an ignore names the code of a warning that is there"),
     # proofs over all paths

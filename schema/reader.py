@@ -160,6 +160,7 @@ class _Builder:
     """Turns the event stream of one document into nodes; collects what does not stop the reading."""
 
     def __init__(self, text: str, file: str, problems: list[Finding]) -> None:
+        self._text = text
         self._file = file
         self._problems = problems
         self._anchors: dict[str, Node | None] = {}  # None while the node is open
@@ -198,8 +199,8 @@ class _Builder:
             mark = error.problem_mark or error.context_mark or self._loader.reader.get_mark()
             if error.context_mark is not None and not self._loader.reader.peek().strip("\0"):
                 mark = error.context_mark  # what was opened there is still open where the text ends
-            problem = " ".join(str(part) for part in (error.context, error.problem) if part)
-            raise _Refused(_problem(self._file, _place(mark), "HP006", f"not YAML: {problem}", _FIX_OF_YAML)) from None
+            problem, fix = self._told(error, mark)
+            raise _Refused(_problem(self._file, _place(mark), "HP006", f"not YAML: {problem}", fix)) from None
         except _Refused:
             raise
         except (YAMLError, ValueError, TypeError, AttributeError, LookupError, AssertionError, OverflowError):
@@ -208,6 +209,15 @@ class _Builder:
             raise _Refused(
                 _problem(self._file, _place(mark), "HP006", "not YAML: malformed text here", _FIX_OF_YAML)
             ) from None
+
+    def _told(self, error: MarkedYAMLError, mark: Any) -> tuple[str, str]:
+        """What the library found, and what to do; of a tab it says no more than that it is one."""
+        if self._loader.reader.peek() != "\t":
+            return " ".join(str(part) for part in (error.context, error.problem) if part), _FIX_OF_YAML
+        before = self._text.split("\n")[mark.line][: mark.column]
+        if before.strip():
+            return "a tab is not allowed here", "use a space"
+        return "tabs are not allowed for indentation", "use spaces"
 
     def _count(self, mark: Any, size: int) -> None:
         self._nodes += size

@@ -54,6 +54,7 @@ def record_text(run: RunRecord) -> str:
         "outcome": run.outcome,
         "output": run.output,
         "ended_at": to_micros(run.ended_at) if run.ended_at else None,
+        "changed_at": to_micros(run.changed_at) if run.changed_at else None,
     }
     return canonical({name: value for name, value in members.items() if value})
 
@@ -88,6 +89,7 @@ def record_from(columns: Mapping[str, Any], text: str, requests: Mapping[str, Re
         outcome=members.get("outcome"),
         output=members.get("output"),
         ended_at=to_time(members["ended_at"]) if "ended_at" in members else None,
+        changed_at=to_time(members["changed_at"]) if "changed_at" in members else None,
     )
 
 

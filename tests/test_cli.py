@@ -473,7 +473,7 @@ def test_a_run_that_fails_is_printed_with_status_7(flow: Flow) -> None:
     for_people = flow("start", "broken")
 
     assert (run.status, run.json["status"]) == (7, "failed")
-    assert run.json["error"].keys() == {"code", "message", "state", "attempt", "details"}
+    assert run.json["error"].keys() == {"code", "message", "state", "attempt", "details", "stderr"}
     assert for_people.status == 7
     assert f"flow retry {for_people.text.split()[0]}" in for_people.text
 

@@ -34,6 +34,7 @@ FACES_MAY_IMPORT = {
     "holdpoint.engine.diff",
     "holdpoint.engine.durations",
     "holdpoint.engine.errors",
+    "holdpoint.engine.why",
     "holdpoint.settings",
     "holdpoint.sources",
 }

@@ -28,7 +28,7 @@ from typing import Any, Union, get_args, get_origin
 from holdpoint.engine.agents import Context, Failure, Outcome, Success, Work
 from holdpoint.engine.agents.texts import printable, shorten
 from holdpoint.engine.canonical import Json, canonical, check_json, decoded
-from holdpoint.engine.errors import Invalid, did_you_mean
+from holdpoint.engine.errors import Invalid, did_you_mean, with_article
 
 MESSAGE_CHARACTERS = 2_000
 TRACEBACK_CHARACTERS = 8 * 1024
@@ -126,7 +126,7 @@ class _Space:
             hint = did_you_mean(name, functions)
             raise _NotFound(f"module {module_name!r} has no function {name!r}" + (f"; {hint}" if hint else ""))
         if not callable(function):
-            raise _NotFound(f"{name!r} is a {type(function).__name__}, not a function")
+            raise _NotFound(f"{name!r} is {with_article(type(function).__name__)}, not a function")
         return function  # type: ignore[no-any-return]
 
     def _make_way(self, top: str) -> None:
