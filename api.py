@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from holdpoint import settings
 from holdpoint.engine.canonical import Json, canonical, check_json, check_note, digest, digest_bytes
 from holdpoint.engine.clock import Clock, in_utc, system_clock
-from holdpoint.engine.definition import Definition
+from holdpoint.engine.definition import PRIORITIES, Definition
 from holdpoint.engine.desk import take
 from holdpoint.engine.errors import (
     Conflict,
@@ -32,6 +32,7 @@ from holdpoint.engine.evolve import revision_made
 from holdpoint.engine.ids import new_run_id
 from holdpoint.engine.loop import Loop, Standing, Terms
 from holdpoint.engine.model import (
+    STATUSES,
     Assign,
     Cancel,
     Claim,
@@ -70,10 +71,8 @@ if TYPE_CHECKING:
     from holdpoint.schema.changes import Side as Side
     from holdpoint.schema.changes import Verdict as Verdict
 
-PRIORITIES = ("urgent", "high", "normal", "low")
 MEMORY = "memory://"
 OPERATOR = "operator"
-STATUSES = ("running", "waiting", "done", "failed", "cancelled")
 _log = logging.getLogger("holdpoint")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{16}")

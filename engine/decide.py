@@ -14,7 +14,7 @@ from typing import Any
 from holdpoint.engine import jsonschemas, steer
 from holdpoint.engine.agents import Failure, Success
 from holdpoint.engine.canonical import Json, check_note
-from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
+from holdpoint.engine.definition import TIMEOUT, AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.draft import Draft, Facts
 from holdpoint.engine.due import NOT_OPEN, check_settled, is_due
 from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, did_you_mean
@@ -324,7 +324,7 @@ def _expire(draft: Draft, command: Expire) -> bool:
     request = draft.run.requests.get(command.request_id)
     if request is None or not is_due(request, draft.run, draft.now):
         return False
-    default = request.data.get("default") or {"decision": "timeout"}
+    default = request.silence
     answers = default.get("answers")
     draft.emit(
         "request.expired",
@@ -346,7 +346,7 @@ def _wake(draft: Draft, command: Wake) -> bool:
     alarm = run.alarm
     if run.phase != "waiting" or alarm is None or alarm.due_at > draft.now or not isinstance(state, WaitState):
         return False
-    draft.emit("wait.ended", actor_kind="timer", state=state.name, option="timeout" if state.takes else "done")
+    draft.emit("wait.ended", actor_kind="timer", state=state.name, option=TIMEOUT if state.takes else "done")
     proceed(draft)
     return True
 

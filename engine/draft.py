@@ -9,16 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from holdpoint.engine.agents import Work
-from holdpoint.engine.canonical import Json, canonical, check_json, decoded, digest
+from holdpoint.engine.canonical import MAX_VALUE_BYTES, Json, canonical, check_json, decoded, digest
 from holdpoint.engine.definition import AnyState, Definition
+from holdpoint.engine.durations import Duration
 from holdpoint.engine.evolve import begin, evolve
 from holdpoint.engine.expressions import Scope
 from holdpoint.engine.history import seal
 from holdpoint.engine.model import NO_HASH, ActorKind, Entry, Ref, RunRecord, Step, Values
 from holdpoint.engine.names import Names
 from holdpoint.engine.times import format_time
-
-MAX_VALUE_BYTES = 1024 * 1024
 
 
 def no_roles(person: str) -> frozenset[str]:
@@ -137,6 +136,10 @@ class Draft:
 
     def learn(self, step: Step) -> None:
         """Nothing: a draft knows what it makes."""
+
+    def due_text(self, duration: Duration | None) -> str | None:
+        """When a duration that begins now is over, as entries say it; None for ever."""
+        return None if duration is None else format_time(duration.after(self.now, self.definition.zone))
 
     def scope(self, **extra: Json) -> Scope:
         """What expressions see now."""

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from holdpoint.engine import agents
+from holdpoint.engine.canonical import MAX_VALUE_BYTES
 from holdpoint.engine.clock import Clock
 from holdpoint.engine.decide import decide, start
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.draft import MAX_VALUE_BYTES, Facts, no_roles
+from holdpoint.engine.draft import Facts, no_roles
 from holdpoint.engine.due import NOT_OPEN
 from holdpoint.engine.errors import Conflict, StoreError
-from holdpoint.engine.leases import Heart, is_gone, owner
+from holdpoint.engine.leases import LEASE, Heart, is_gone, owner
 from holdpoint.engine.model import (
     Command,
     Continue,
@@ -50,7 +51,7 @@ class Terms:
     roles: Callable[[str], frozenset[str]] = no_roles
     project: Path = Path()
     registry: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    lease: timedelta = timedelta(seconds=30)
+    lease: timedelta = LEASE
     max_bytes: int = MAX_VALUE_BYTES
 
 

@@ -10,14 +10,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from holdpoint.engine.agents import Outcome, Work
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import DEFAULT_PRIORITY, TIMEOUT
 from holdpoint.engine.durations import Duration
 from holdpoint.engine.times import format_time
 
 Status: TypeAlias = Literal["running", "waiting", "done", "failed", "cancelled"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 ActorKind: TypeAlias = Literal["human", "timer", "operator", "agent", "engine"]
 Ref: TypeAlias = int
 """A result of a run: the number of the history entry that left it."""
@@ -41,6 +43,7 @@ ended      nothing moves it any more
 MAX_TRANSITIONS = 10_000
 MAX_CRASHES = 5
 MAX_SIGNALS = 1_000
+_TIMED_OUT: Mapping[str, Json] = MappingProxyType({"decision": TIMEOUT})
 NO_HASH = "0" * 64
 
 # What a request's row says after an entry of these kinds, and the kinds that change an open one.
@@ -139,9 +142,14 @@ class RequestRecord:
         return tuple(self.data["options"])
 
     @property
+    def silence(self) -> Mapping[str, Json]:
+        """What its deadline decides: the default, or the edge for it."""
+        return self.data.get("default") or _TIMED_OUT
+
+    @property
     def priority(self) -> str:
         """low, normal, high or urgent."""
-        return str(self.data.get("priority", "normal"))
+        return str(self.data.get("priority", DEFAULT_PRIORITY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

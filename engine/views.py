@@ -286,7 +286,7 @@ def _shown(item: Mapping[str, Json], values: Values, with_contents: bool) -> Map
 
 
 def _default_decision(request: RequestRecord) -> dict[str, Json]:
-    default = request.data.get("default") or {"decision": "timeout"}
+    default = request.silence
     return {
         "decision": default["decision"],
         "by": None,

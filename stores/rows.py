@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from holdpoint.engine.canonical import Json, canonical, decoded
+from holdpoint.engine.definition import PRIORITIES
 from holdpoint.engine.model import Attempt, Deadline, Leaving, Previous, RequestRecord, Revision, RunRecord, Signal
 
 NEVER = 2**62
 """The due time of what is never due, so that it comes last in every order."""
 
-RANKS = {"urgent": 0, "high": 1, "normal": 2, "low": 3}
+RANKS = {priority: rank for rank, priority in enumerate(PRIORITIES)}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
