@@ -45,7 +45,6 @@ from holdpoint.engine.model import (
     RunRecord,
     Send,
     Start,
-    Step,
 )
 from holdpoint.engine.people import may_decide
 from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
@@ -191,13 +190,13 @@ class Engine:
                 return known
         try:
             source = self._sources.get(definition.id)
-            step = self._loop.start(definition, command, key=stored, source=source, is_worker=advance)
+            started = self._loop.start(definition, command, key=stored, source=source, is_worker=advance)
         except KeyTaken:
             known = self._started_before(stored) if stored else None
             if known is None:
                 raise StoreError("a key was taken and is gone again; try again", code="busy") from None
             return known
-        return self._view(self._advanced(step))
+        return self._view(self._advanced(started))
 
     def decide(
         self,
@@ -232,7 +231,7 @@ class Engine:
             base=base,
         )
         settled = take(self._loop, run_id, request_id, wish, at=at, key=key, is_worker=advance)
-        standing = self._loop.read(run_id) if settled.step is None else self._advanced(settled.step)
+        standing = self._loop.read(run_id) if settled.standing is None else self._advanced(settled.standing)
         return self._view(standing, is_replayed=settled.is_replayed)
 
     def signal(
@@ -259,16 +258,16 @@ class Engine:
             if self._is_known(stored):
                 return self.get_run(run_id)
         try:
-            step = self._loop.command(run_id, Send(name=name, data=data, by=by), key=stored, is_worker=advance)
+            sent = self._loop.command(run_id, Send(name=name, data=data, by=by), key=stored, is_worker=advance)
         except (KeyTaken, Conflict):
             if stored is not None and self._is_known(stored):
                 return self.get_run(run_id)
             raise
-        return self._after(run_id, step)
+        return self._after(run_id, sent)
 
     def advance(self, run_id: str) -> Run:
         """Apply what is due on a run, take it up where it is ready, and go on until it waits, rests or ends."""
-        standing = self._loop.settle(self._run_id(run_id))
+        standing = self._loop.catch_up(self._run_id(run_id))
         return self._after(standing.run.id, self._loop.take_up(standing))
 
     def tick(self, limit: int | None = None) -> dict[str, int]:
@@ -321,7 +320,7 @@ class Engine:
             if row.kind == "crash"
             else []
         )
-        return request_view(row, run, self._store.values(run.id), self._loop.now(), late)
+        return request_view(row, run, self._loop.values(run.id), self._loop.now(), late)
 
     def runs(
         self,
@@ -378,7 +377,7 @@ class Engine:
             after = rows[-1].cursor
         return Page(
             items=tuple(
-                open_request_view(row.request, row.run, self._store.values(row.run.id)) for row in found[:limit]
+                open_request_view(row.request, row.run, self._loop.values(row.run.id)) for row in found[:limit]
             ),
             next=found[limit - 1].cursor if len(found) > limit else None,
         )
@@ -386,6 +385,10 @@ class Engine:
     def definition(self, run_id: str) -> Definition:
         """The definition that a run started with and keeps, whatever its file says now. Raises `NotFound`."""
         return self._loop.definition(self._store.run(self._run_id(run_id)))
+
+    def count_runs(self) -> int:
+        """How many runs there are."""
+        return self._store.count_runs()
 
     def history(self, run_id: str, *, after: int = 0) -> tuple[Entry, ...]:
         """What happened to a run behind entry number *after*, in order."""
@@ -403,7 +406,7 @@ class Engine:
         entry = self._store.revision_entry(run.id, name, revision) if revision is not None else None
         if revision is not None and entry is None:
             raise NotFound(f"artifact {name!r} of run {run.id} has revisions 1 to {latest.revision}, not {revision}")
-        return artifact_view(revision_made(entry) if entry else latest, self._store.values(run.id))
+        return artifact_view(revision_made(entry) if entry else latest, self._loop.values(run.id))
 
     def why(self, run_id: str) -> str:
         """Why a run stands where it stands, in plain words."""
@@ -486,19 +489,20 @@ class Engine:
         return draw(self._loop.definition(run), format, run=run, history=self._store.history(run.id))
 
     def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
+        standing.values.look_ahead(standing.run.results.values())
         return run_view(standing.run, standing.values, self._loop.now(), is_replayed=is_replayed)
 
-    def _advanced(self, step: Step) -> Standing:
+    def _advanced(self, standing: Standing) -> Standing:
         """Advance a run; where the database refuses on the way, the command stands, and a tick goes on from there."""
         try:
-            return self._loop.advance(step)
+            return self._loop.advance(standing)
         except StoreError as error:
-            _log.warning("run %s was moved, and could not be advanced: %s", step.after.id, error)
-            return Standing(run=step.after, values=step.values)
+            _log.warning("run %s was moved, and could not be advanced: %s", standing.run.id, error)
+            return standing
 
-    def _after(self, run_id: str, step: Step | None) -> Run:
-        """The run after a step and all that follows from it."""
-        return self.get_run(run_id) if step is None else self._view(self._advanced(step))
+    def _after(self, run_id: str, moved: Standing | None) -> Run:
+        """The run after a command, if it did anything, and all that follows from it."""
+        return self.get_run(run_id) if moved is None else self._view(self._advanced(moved))
 
     def _on_request(self, request_id: str, command: Callable[[str], Command]) -> Request:
         request_id = self._request_id(request_id)
@@ -538,7 +542,7 @@ class Engine:
     def _summary(self, run: RunRecord, now: datetime) -> RunSummary:
         if run.status == "waiting":
             run = self._store.run(run.id)  # with its requests: an overdue one shows
-        return summary_view(run, self._store.values(run.id), now)
+        return summary_view(run, self._loop.values(run.id), now)
 
     def _started_before(self, key: Key) -> Run | None:
         known = self._store.key(key.scope, key.key) if self._is_known(key) else None

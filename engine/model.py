@@ -6,7 +6,7 @@ nothing is kept twice and a record stays small however much a run has produced.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -252,7 +252,10 @@ class RunRecord:
             return "done" if self.outcome is not None else "cancelled"
         if self.failure is not None:
             return "failed"
-        return "waiting" if self.phase in ("asking", "waiting", "delayed") else "running"
+        if self.phase == "delayed" and self.alarm is not None:
+            # By its own time the next attempt may be due already; then it is ready, whatever the clock says.
+            return "waiting" if self.alarm.due_at > self.at else "running"
+        return "waiting" if self.phase in ("asking", "waiting") else "running"
 
     def status_at(self, now: datetime) -> Status:
         """Where the run stands as it is read: one that has something due is `running`, though nobody wrote that yet."""
@@ -423,20 +426,18 @@ class Step:
     """What a command does to a run: to be committed as a whole, or not at all.
 
     `before` is None for a new run. `contents` maps hashes to canonical JSON texts. `work` is the attempt that the last
-    entry began, for whoever commits the step; its arguments may hold secrets and are stored nowhere. `values` is what
-    the run's references mean, as they were given to the decision.
+    entry began, for whoever commits the step; its arguments may hold secrets and are stored nowhere.
     """
 
     before: RunRecord | None
     after: RunRecord
     entries: tuple[Entry, ...]
     contents: Mapping[str, str]
-    values: Values
     work: Work | None = None
 
 
 class Values(Protocol):
-    """What a run's record refers to. Contents and entries never change: looking one up is as good as having it."""
+    """What a run's record refers to."""
 
     def content(self, sha256: str) -> Json:
         """The value with this hash."""
@@ -448,12 +449,4 @@ class Values(Protocol):
 
     def revision(self, name: str, revision: int) -> Json:
         """The content of one revision of an artifact."""
-        ...
-
-    def look_ahead(self, refs: Collection[Ref]) -> None:
-        """Prepare for these results to be asked for, all at once where one at a time is slower."""
-        ...
-
-    def learn(self, step: Step) -> None:
-        """Take note of what a committed step has made, so that it need not be looked up."""
         ...

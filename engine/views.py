@@ -145,7 +145,6 @@ class RunSummary:
 
 def run_view(run: RunRecord, values: Values, now: datetime, *, is_replayed: bool | None = None) -> Run:
     """A run with all it has."""
-    values.look_ahead(run.results.values())
     return Run(
         id=run.id,
         workflow=run.workflow,

@@ -531,7 +531,7 @@ def _forge(dossier: Dossier, change: Change, definition: Definition = DEFINITION
     with contextlib.closing(store):
         named = {sha256 for entry in sealed for sha256 in named_contents(entry)}
         contents = {sha256: text for sha256, text in dossier.contents.items() if sha256 in named}
-        step = Step(before=None, after=run, entries=tuple(sealed), contents=contents, values=store.values(run.id))
+        step = Step(before=None, after=run, entries=tuple(sealed), contents=contents)
         store.commit(step, definition=definition, lease=lease)
         return verify(store.dossier(run.id))
 
