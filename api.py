@@ -703,9 +703,13 @@ def _definition(data: str | bytes, file: str) -> Definition:
 def _checker() -> bytes:
     """A mark of the code that checks and compiles: another one must look at every file again."""
     root = Path(__file__).parent
-    files = sorted(path for room in ("engine", "schema") for path in (root / room).rglob("*.[pj]*"))
-    marks = [(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in [path.stat()]]
-    return repr(marks).encode()
+    return _mark(root / "engine", root / "schema")
+
+
+def _mark(*folders: Path) -> bytes:
+    """Which sources are in these folders. What Python compiles of them comes and goes, and says nothing more."""
+    files = sorted(path for folder in folders for kind in ("*.py", "*.json") for path in folder.rglob(kind))
+    return repr([(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in [path.stat()]]).encode()
 
 
 def _read(path: Path) -> bytes:
