@@ -274,6 +274,8 @@ class RunRecord:
     @property
     def deadlines(self) -> tuple[Deadline, ...]:
         """What will fall due."""
+        if not self.requests:
+            return () if self.alarm is None else (self.alarm,)
         due = tuple(
             Deadline(action="decide", due_at=request.due_at, request=request.id)
             for request in self.requests.values()
@@ -285,7 +287,7 @@ class RunRecord:
         """What has fallen due first, by the run's own time, which is never before its last entry."""
         moment = max(now, self.at)
         passed = [deadline for deadline in self.deadlines if deadline.due_at <= moment]
-        return min(passed, key=lambda deadline: deadline.due_at, default=None)
+        return min(passed, key=lambda deadline: deadline.due_at) if passed else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ class Recall:
         missing = [seq for seq in refs if seq not in self._entries]
         if len(missing) > 1:
             entries, contents = self._store.results(self._run_id, missing)
-            self._entries.update((entry.seq, entry) for entry in entries)
+            self._entries.update({entry.seq: entry for entry in entries})
             self._contents.update(contents)
 
     def learn(self, step: Step) -> None:
@@ -56,4 +56,4 @@ class Recall:
             for kept in (self._contents, self._texts, self._entries):
                 kept.clear()
         self._texts.update(step.contents)
-        self._entries.update((entry.seq, entry) for entry in step.entries)
+        self._entries.update({entry.seq: entry for entry in step.entries})

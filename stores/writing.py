@@ -28,7 +28,7 @@ from holdpoint.stores.part import Part, no_run
 from holdpoint.stores.rows import (
     RANKS,
     deadline_columns,
-    entry_columns,
+    entry_row,
     key_columns,
     lease_columns,
     stand_columns,
@@ -158,7 +158,7 @@ def _row_of_definition(connection: Connection, definition: Definition) -> int:
 
 
 def _add_entries(connection: Connection, run: int, step: Step) -> None:
-    connection.executemany(_ADD_ENTRY, [(run, *entry_columns(entry)) for entry in step.entries])
+    connection.executemany(_ADD_ENTRY, [entry_row(run, entry) for entry in step.entries])
     if step.contents:
         connection.executemany(
             _ADD_CONTENT, [(run, bytes.fromhex(sha256), text) for sha256, text in step.contents.items()]
