@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from holdpoint import settings
 from holdpoint.engine.canonical import Json, canonical, check_json, check_note, digest, digest_bytes
 from holdpoint.engine.clock import Clock, in_utc, system_clock
-from holdpoint.engine.definition import Definition
+from holdpoint.engine.definition import PRIORITIES, Definition
 from holdpoint.engine.desk import take
 from holdpoint.engine.errors import (
     Conflict,
@@ -34,6 +34,7 @@ from holdpoint.engine.ids import new_run_id
 from holdpoint.engine.loop import Loop, Standing, Terms
 from holdpoint.engine.model import (
     AGENT_PHASES,
+    STATUSES,
     Assign,
     Cancel,
     Claim,
@@ -46,7 +47,6 @@ from holdpoint.engine.model import (
     RunRecord,
     Send,
     Start,
-    Step,
 )
 from holdpoint.engine.people import may_decide
 from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
@@ -75,9 +75,7 @@ if TYPE_CHECKING:
     from holdpoint.schema.changes import Side as Side
     from holdpoint.schema.changes import Verdict as Verdict
 
-PRIORITIES = ("urgent", "high", "normal", "low")
 MEMORY = "memory://"
-STATUSES = ("running", "waiting", "done", "failed", "cancelled")
 _log = logging.getLogger("holdpoint")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{16}")
@@ -197,13 +195,13 @@ class Engine:
                 return known
         try:
             source = self._sources.get(definition.id)
-            step = self._loop.start(definition, command, key=stored, source=source, is_worker=advance)
+            started = self._loop.start(definition, command, key=stored, source=source, is_worker=advance)
         except KeyTaken:
             known = self._started_before(stored) if stored else None
             if known is None:
                 raise StoreError("a key was taken and is gone again; try again", code="busy") from None
             return known
-        return self._view(self._advanced(step))
+        return self._view(self._advanced(started))
 
     def decide(
         self,
@@ -238,7 +236,7 @@ class Engine:
             base=base,
         )
         settled = take(self._loop, run_id, request_id, wish, at=at, key=key, is_worker=advance)
-        standing = self._loop.read(run_id) if settled.step is None else self._advanced(settled.step)
+        standing = self._loop.read(run_id) if settled.standing is None else self._advanced(settled.standing)
         return self._view(standing, is_replayed=settled.is_replayed)
 
     def signal(
@@ -265,16 +263,16 @@ class Engine:
             if self._is_known(stored):
                 return self.get_run(run_id)
         try:
-            step = self._loop.command(run_id, Send(name=name, data=data, by=by), key=stored, is_worker=advance)
+            sent = self._loop.command(run_id, Send(name=name, data=data, by=by), key=stored, is_worker=advance)
         except (KeyTaken, Conflict):
             if stored is not None and self._is_known(stored):
                 return self.get_run(run_id)
             raise
-        return self._after(run_id, step)
+        return self._after(run_id, sent)
 
     def advance(self, run_id: str) -> Run:
         """Apply what is due on a run, take it up where it is ready, and go on until it waits, rests or ends."""
-        standing = self._loop.settle(self._run_id(run_id))
+        standing = self._loop.catch_up(self._run_id(run_id))
         return self._after(standing.run.id, self._loop.take_up(standing))
 
     def tick(self, limit: int | None = None) -> dict[str, int]:
@@ -327,7 +325,7 @@ class Engine:
             if row.kind == "crash"
             else []
         )
-        view = request_view(row, run, self._store.values(run.id), self._loop.now(), late)
+        view = request_view(row, run, self._loop.values(run.id), self._loop.now(), late)
         return in_authors_order(view, self._loop.definition(run))
 
     def runs(
@@ -385,7 +383,7 @@ class Engine:
             after = rows[-1].cursor
         return Page(
             items=tuple(
-                open_request_view(row.request, row.run, self._store.values(row.run.id)) for row in found[:limit]
+                open_request_view(row.request, row.run, self._loop.values(row.run.id)) for row in found[:limit]
             ),
             next=found[limit - 1].cursor if len(found) > limit else None,
         )
@@ -393,6 +391,10 @@ class Engine:
     def definition(self, run_id: str) -> Definition:
         """The definition that a run started with and keeps, whatever its file says now. Raises `NotFound`."""
         return self._loop.definition(self._store.run(self._run_id(run_id)))
+
+    def count_runs(self) -> int:
+        """How many runs there are."""
+        return self._store.count_runs()
 
     def history(self, run_id: str, *, after: int = 0) -> tuple[Entry, ...]:
         """What happened to a run behind entry number *after*, in order."""
@@ -410,7 +412,7 @@ class Engine:
         entry = self._store.revision_entry(run.id, name, revision) if revision is not None else None
         if revision is not None and entry is None:
             raise NotFound(f"artifact {name!r} of run {run.id} has revisions 1 to {latest.revision}, not {revision}")
-        return artifact_view(revision_made(entry) if entry else latest, self._store.values(run.id))
+        return artifact_view(revision_made(entry) if entry else latest, self._loop.values(run.id))
 
     def why(self, run_id: str) -> str:
         """Why a run stands where it stands, in plain words."""
@@ -494,6 +496,7 @@ class Engine:
         return draw(self._loop.definition(run), format, run=run, history=self._store.history(run.id))
 
     def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
+        standing.values.look_ahead(standing.run.results.values())
         run, now = standing.run, self._loop.now()
         return run_view(run, standing.values, now, attempt=self._attempt(standing, now), is_replayed=is_replayed)
 
@@ -504,17 +507,17 @@ class Engine:
         is_lost = run.phase == "working" and self._loop.is_lost(run)
         return attempt_view(run, standing.values, self._loop.definition(run), now, is_lost=is_lost)
 
-    def _advanced(self, step: Step) -> Standing:
+    def _advanced(self, standing: Standing) -> Standing:
         """Advance a run; where the database refuses on the way, the command stands, and a tick goes on from there."""
         try:
-            return self._loop.advance(step)
+            return self._loop.advance(standing)
         except StoreError as error:
-            _log.warning("run %s was moved, and could not be advanced: %s", step.after.id, error)
-            return Standing(run=step.after, values=step.values)
+            _log.warning("run %s was moved, and could not be advanced: %s", standing.run.id, error)
+            return standing
 
-    def _after(self, run_id: str, step: Step | None) -> Run:
-        """The run after a step and all that follows from it."""
-        return self.get_run(run_id) if step is None else self._view(self._advanced(step))
+    def _after(self, run_id: str, moved: Standing | None) -> Run:
+        """The run after a command, if it did anything, and all that follows from it."""
+        return self.get_run(run_id) if moved is None else self._view(self._advanced(moved))
 
     def _on_request(self, request_id: str, command: Callable[[str], Command]) -> Request:
         request_id = self._request_id(request_id)
@@ -556,7 +559,7 @@ class Engine:
     def _summary(self, run: RunRecord, now: datetime) -> RunSummary:
         if run.status == "waiting":
             run = self._store.run(run.id)  # with its requests: an overdue one shows
-        standing = Standing(run=run, values=self._store.values(run.id))
+        standing = Standing(run=run, values=self._loop.values(run.id))
         return summary_view(run, standing.values, now, attempt=self._attempt(standing, now))
 
     def _started_before(self, key: Key) -> Run | None:
@@ -645,9 +648,13 @@ def _definition(data: str | bytes, file: str) -> Definition:
 def _checker() -> bytes:
     """A mark of the code that checks and compiles: another one must look at every file again."""
     root = Path(__file__).parent
-    files = sorted(path for room in ("engine", "schema") for path in (root / room).rglob("*.[pj]*"))
-    marks = [(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in [path.stat()]]
-    return repr(marks).encode()
+    return _mark(root / "engine", root / "schema")
+
+
+def _mark(*folders: Path) -> bytes:
+    """Which sources are in these folders. What Python compiles of them comes and goes, and says nothing more."""
+    files = sorted(path for folder in folders for kind in ("*.py", "*.json") for path in folder.rglob(kind))
+    return repr([(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in [path.stat()]]).encode()
 
 
 def _open_store(url: str, project: Path) -> Store:

@@ -8,7 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from holdpoint.engine.canonical import MAX_VALUE_BYTES
 from holdpoint.engine.errors import Invalid, did_you_mean, with_article
+from holdpoint.engine.leases import LEASE
 from holdpoint.engine.people import check_person
 
 FILE = "flow.toml"
@@ -29,9 +31,9 @@ class Settings:
     database: str = DEFAULT_DATABASE
     workflows: tuple[str, ...] = ("workflows",)
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    lease: timedelta = timedelta(seconds=30)
+    lease: timedelta = LEASE
     advance: bool = True
-    value_bytes: int = 1024 * 1024
+    value_bytes: int = MAX_VALUE_BYTES
 
     @property
     def known_people(self) -> Mapping[str, frozenset[str]] | None:
@@ -72,7 +74,7 @@ def load(project: Path) -> Settings:
         database=_of_type(path, data, "database", str, DEFAULT_DATABASE),
         workflows=tuple(_texts(path, "workflows", data.get("workflows", ["workflows"]))),
         roles={_person(path, name): _roles(path, name, person) for name, person in people.items()},
-        lease=_lease(path, data.get("lease", "30s")),
+        lease=_lease(path, data["lease"]) if "lease" in data else LEASE,
         advance=_of_type(path, data, "advance", bool, True),
         value_bytes=_value_bytes(path, data),
     )
@@ -93,7 +95,7 @@ def _lease(path: Path, text: Any) -> timedelta:
 def _value_bytes(path: Path, data: Mapping[str, Any]) -> int:
     limits = _table(path, data, "limits")
     _check_keys(path, "limits.", limits, _LIMITS)
-    number = limits.get("value_bytes", 1024 * 1024)
+    number = limits.get("value_bytes", MAX_VALUE_BYTES)
     if type(number) is not int or number < 1:
         raise _invalid(path, "limits.value_bytes", f"{number!r} is not a number of bytes of at least 1")
     return number

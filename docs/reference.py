@@ -216,6 +216,11 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
         "each `file`, `line`, `column`, `severity` (`error` or `warning`), `code`, `message` and `fix`; `ignored` "
         "counts warnings that comments silence; with `--explain` `proofs` too",
     ),
+    "fmt": (("files",), "each `file`, `status` (`unchanged`, `formatted`, `would change`, `invalid`) and `findings`"),
+    "diff-workflow": (
+        ("equal", "versions", "changes", "proofs", "errors"),
+        "`versions` and `errors` by side, `a` and `b`; each change says `text`, and whether it is a `risk`",
+    ),
     "schema": (("$schema", "$id", "…"), "the JSON Schema itself, with or without `--json`"),
     "graph": (("format", "graph"), "the drawing is a text"),
     "start": (RUN, ""),

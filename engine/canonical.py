@@ -16,6 +16,9 @@ Json: TypeAlias = Any
 
 MAX_DEPTH = 64
 MAX_NOTE_BYTES = 64 * 1024
+MAX_VALUE_BYTES = 1024 * 1024
+"""Of one value (input, output, revision), unless `flow.toml` says more."""
+
 MAX_PARTS = 64 * 1024 * 1024
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
@@ -45,6 +48,13 @@ _encode = _make_encode()
 def canonical(value: Json) -> str:
     """The canonical JSON text of a value that is known to be JSON; see `check_json` for one that is not."""
     return _encode(value)
+
+
+def as_text(value: Json) -> str:
+    """A value where only a text will do: a text as it is, none as nothing, and all else as its canonical text."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else canonical(value)
 
 
 _scan: Callable[[str, int], tuple[Json, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 - not in the stubs

@@ -197,8 +197,9 @@ def _stopped() -> dict[str, Any]:
 def _artifact_revised(run: RunRecord, entry: Entry) -> dict[str, Any]:
     revision = revision_made(entry)
     changes: dict[str, Any] = {"artifacts": {**run.artifacts, revision.name: revision}}
-    if run.leaving is not None:
-        changes["leaving"] = replace(run.leaving, is_revised=True)
+    leaving = run.leaving
+    if leaving is not None:
+        changes["leaving"] = Leaving(option=leaving.option, result=leaving.result, is_revised=True)
     return changes
 
 

@@ -160,7 +160,6 @@ def run_view(
     is_replayed: bool | None = None,
 ) -> Run:
     """A run with all it has."""
-    values.look_ahead(run.results.values())
     return Run(
         id=run.id,
         workflow=run.workflow,
@@ -352,7 +351,7 @@ def _shown(item: Mapping[str, Json], values: Values, with_contents: bool) -> Map
 
 
 def _default_decision(request: RequestRecord) -> dict[str, Json]:
-    default = request.data.get("default") or {"decision": "timeout"}
+    default = request.silence
     return {
         "decision": default["decision"],
         "by": None,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import TIMEOUT
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.jsonschemas import errors, fill_defaults
 from holdpoint.schema.jsonschemas import without_templates
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.people import check_people
 from holdpoint.schema.report import Report, listed, suggestion
-from holdpoint.schema.sheet import HUMAN_TYPES, NEVER, TIMEOUT, Sheet, State, decision_of, options_for_people
+from holdpoint.schema.sheet import HUMAN_TYPES, NEVER, Sheet, State, decision_of, options_for_people
 from holdpoint.schema.times import check_duration
 
 

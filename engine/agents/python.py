@@ -48,7 +48,9 @@ def run(work: Work) -> Outcome:
             return Failure(code="agent_missing", message=f"python agent '{work.target}': {error}")
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
+        except (
+            BaseException
+        ) as error:  # a module may call sys.exit: that fails the attempt, and ends no process of ours
             return _failed("agent_import", f"python agent '{work.target}' cannot be imported: ", error, root)
         return call(function, work)
 
@@ -69,7 +71,7 @@ def call(function: Callable[..., Any], work: Work) -> Outcome:
         )
     except KeyboardInterrupt:
         raise
-    except BaseException as error:
+    except BaseException as error:  # as above, and frameworks derive from it what `except Exception` is not to catch
         return failed(error, work)
     return _output(value, work)
 
@@ -325,7 +327,7 @@ def _finish(awaitable: Any) -> Any:
             values.append(await awaitable)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
+        except BaseException as error:  # whatever the agent raises is its failure, but for one
             task = asyncio.current_task()
             if task is not None and task.cancelling():  # Ctrl-C, as the event loop passes it on
                 raise
@@ -351,7 +353,7 @@ def _in_thread(function: Callable[[], None]) -> None:
     def work() -> None:
         try:
             function()
-        except BaseException as error:
+        except BaseException as error:  # to be raised where the thread is waited for
             errors.append(error)
 
     thread = Thread(target=copy_context().run, args=(work,), name="holdpoint-agent", daemon=True)
@@ -414,7 +416,7 @@ def _described_error(error: BaseException) -> str:
         text = str.__getitem__(str(error), slice(MESSAGE_CHARACTERS))
     except KeyboardInterrupt:
         raise
-    except BaseException:
+    except BaseException:  # the code of an exception is the agent's too
         text = "(it has no readable text)"
     text = shorten(f"{_type_name(error)}: {text}" if text else _type_name(error), MESSAGE_CHARACTERS)
     return shorten(printable(text), MESSAGE_CHARACTERS)

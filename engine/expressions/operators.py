@@ -81,10 +81,10 @@ def to_text(run: Run, value: Json) -> str:
 
 
 def to_json(run: Run, value: Json) -> str:
-    return built(run, canonical(settled(run, value)))
+    return built(run, canonical(made_plain(run, value)))
 
 
-def settled(run: Run, value: Json) -> Json:
+def made_plain(run: Run, value: Json) -> Json:
     """The value, as plain JSON and within the bound of a result; what loads lazily is loaded."""
     plain, count = measured(value, MAX_RESULT)
     run.spend(count // 24)
