@@ -18,9 +18,11 @@ from holdpoint.engine.errors import NotFound, StoreError
 from holdpoint.engine.evolve import request_changed, request_opened
 from holdpoint.engine.model import CHANGING, SETTLING, Deadline, Entry, RequestRecord, RunRecord, Step
 from holdpoint.engine.ports import Dossier, InboxRow, Key, KeyTaken, Lease, Moved, RequestRow, RunRow
+from holdpoint.engine.traffic import Traffic
 from holdpoint.stores.cursors import read_cursor
 from holdpoint.stores.database import Database
 from holdpoint.stores.rows import NEVER, RANKS, record_from, record_text, to_micros, to_time
+from holdpoint.stores.traffic import read_traffic
 
 _RUN_COLUMNS = "r.run_id, r.seq, r.head, r.at, r.started_at, r.initiator, r.record, d.digest, d.version, d.workflow"
 _ENTRY_COLUMNS = "h.seq, h.at, h.kind, h.actor, h.actor_kind, h.data, h.hash"
@@ -414,6 +416,12 @@ class SqliteStore:
             place = peewee.Tuple(requests.c.rank, requests.c.due_at, requests.c.request_id)
             query = query.where(place > peewee.Tuple(*read_cursor(after, 3)))
         return [_inbox_row(row) for row in self._rows(query)]
+
+    @_reads
+    def traffic(self, workflow: str, version: str | None) -> Traffic:
+        """The ways of all runs, counted by the database as of one moment."""
+        with self._database.snapshot() as connection:
+            return read_traffic(connection, workflow, version)
 
     @_reads
     def dossier(self, run_id: str) -> Dossier:
