@@ -71,6 +71,4 @@ def _drawn(drawn: Picture, format: str, theme: str) -> str | bytes:
 def _check(what: str, word: str, known: Sequence[str]) -> None:
     if word not in known:
         hint = did_you_mean(word, known)
-        raise UsageError(
-            f"{what} is one of {', '.join(known)}, not {word!r}" + (f"; {hint}" if hint else ""), code=what.split()[-1]
-        )
+        raise UsageError(f"{what} is one of {', '.join(known)}, not {word!r}" + (f"; {hint}" if hint else ""))

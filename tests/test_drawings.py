@@ -410,6 +410,15 @@ def test_every_title_can_be_painted(format: str) -> None:
     assert data.startswith({"png": b"\x89PNG\r\n", "pdf": b"%PDF-"}[format])
 
 
+def test_every_text_is_painted_as_it_is() -> None:
+    scene = replace(_scene("single-approval/single-approval.yaml"), groups=tuple(_all_titles()))
+
+    root = ElementTree.fromstring(raster.emit(scene, "svg", "light"))
+
+    painted = [item.text for item in root.iter(f"{SVG}text")]
+    assert painted == [one_line(title).replace("\\", "\N{SET MINUS}") for title in HOSTILE]
+
+
 def _all_titles() -> Iterator[Group]:
     for number, title in enumerate(HOSTILE):
         text = Text(at=(9, 9.0 * number), text=one_line(title), size=9, fill="ink", ground="paper")
@@ -482,6 +491,16 @@ def test_what_graphviz_says_is_told() -> None:
         graphviz.run("nonsense", "svg", graph={})
 
 
+def test_what_is_no_workflow_has_no_heat(tmp_path: Path) -> None:
+    with opened("single-approval", tmp_path) as example:
+        run = example.start()
+
+        with pytest.raises(UsageError, match="not for one run"):
+            example.engine.graph(run.id, heat=True)
+        with pytest.raises(UsageError, match="for heat alone"):
+            example.engine.graph(run.id, all_versions=True)
+
+
 # --- through the engine -----------------------------------------------------------------------------------------------
 
 
@@ -507,5 +526,3 @@ def test_emission_is_what_the_engine_gives(tmp_path: Path) -> None:
             example.definition, "svg", theme="dark"
         )
         assert "HERE" in example.engine.graph(run.id, "svg")
-        with pytest.raises(UsageError, match="not for one run"):
-            example.engine.graph(run.id, heat=True)

@@ -56,6 +56,17 @@ EXPENSE: dict[str, Any] = {
         "refused": {"type": "end", "outcome": "failure"},
     },
 }
+STEERED: dict[str, Any] = {
+    "workflow": "steered",
+    "initial": [{"to": "nap"}],
+    "on_cancel": [{"to": "gone"}],
+    "states": {
+        "nap": {"type": "wait", "for": "PT3600S", "on": {"done": [{"to": "ask"}]}},
+        "ask": {"type": "approval", "on": {"approve": [{"to": "end"}]}},
+        "end": {"type": "end"},
+        "gone": {"type": "end", "outcome": "cancelled"},
+    },
+}
 HOSTILE = (
     'say "hi" \\ [x] {y} (z) | a --> b',
     "end",
@@ -279,6 +290,54 @@ def test_a_failed_run_says_why() -> None:
 
     assert f"{run.id} · failed in draft: agent of state 'draft' failed: " in text
     assert "\x1b" not in text
+
+
+def _moved_and_cancelled() -> Engine:
+    """An engine with the runs of a workflow that is moved by an operator and cleans up on cancel."""
+    clock = Clock()
+    engine = Engine("memory://", clock=clock, people={})
+    definition = Definition.from_document(STEERED)
+    runs = [engine.start(definition) for _ in range(3)]
+    clock.advance(engine, "1h")
+    engine.move(runs[1].id, "nap", by="ann")
+    engine.cancel(runs[2].id, by="ann")
+    return engine
+
+
+def test_a_run_that_was_moved_or_cancelled_shows_the_way_it_went() -> None:
+    with _moved_and_cancelled() as engine:
+        texts = {run.state: engine.graph(run.id) for run in engine.runs().items}
+
+    assert "      done → ask  taken once\n" in texts["ask"]
+    assert "      moved by operator → nap  taken once\n" in texts["nap"]
+    assert "  cancelled\n      → gone  taken once\n" in texts["gone"]
+    assert "by ann" in texts["nap"]
+
+
+def test_the_heat_of_all_runs_is_in_every_text_format() -> None:
+    with _moved_and_cancelled() as engine:
+        definition = Definition.from_document(STEERED)
+        drawn = {format: engine.graph(definition, format, heat=True) for format in TEXTS}
+
+    assert drawn["text"] == (
+        "steered\n"
+        "3 runs of this version\n"
+        "\n"
+        "  start\n"
+        "      → nap  3 runs\n"
+        "  cancelled\n"
+        "      → gone  1 run\n"
+        "  nap · wait, for 1h, median stay 1h; 9 in 10 within 1h; 1 here now\n"
+        "      done → ask  3 runs\n"
+        "  ask · approval, median stay under 1s; 9 in 10 within 1s; 1 here now\n"
+        "      approve           → end\n"
+        "      moved by operator → nap  1 run\n"
+        "  end · end, success\n"
+        "  gone · end, cancelled\n"
+    )
+    assert '  s_nap -->|"done<br/>3 runs"| s_ask\n' in drawn["mermaid"]
+    assert "  class s_nap heat1\n" in drawn["mermaid"]
+    assert re.search(r'"nap" -> "ask" \[color="#5f6368", penwidth=6, label="done\\n3 runs"', str(drawn["dot"]))
 
 
 @pytest.mark.parametrize(
