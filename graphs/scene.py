@@ -97,7 +97,7 @@ def box(x: float, y: float, w: float, h: float, corner: float = 0.0) -> tuple[Po
         return (x - w / 2, y - h / 2), (x + w / 2, y - h / 2), (x + w / 2, y + h / 2), (x - w / 2, y + h / 2)
     corner = min(corner, w / 2, h / 2)
     centres = ((1, -1, -90), (1, 1, 0), (-1, 1, 90), (-1, -1, 180))
-    steps = max(3, round(corner / 2))
+    steps = max(3, round(corner / 3))
     return tuple(
         (
             x + across * (w / 2 - corner) + corner * math.cos(angle),

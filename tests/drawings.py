@@ -1,8 +1,12 @@
-"""What the tests of drawings share: pictures of every example, of runs in every standing, and of many runs."""
+"""What the tests of drawings share: pictures of every example, of runs in every standing, and of many runs.
+
+`python -m tests.drawings`, in the folder of the repository, draws those of them that the documentation shows.
+"""
 
 from __future__ import annotations
 
 import random
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -11,7 +15,7 @@ from typing import Any
 
 import holdpoint
 from holdpoint.api import load
-from holdpoint.graphs import Picture, picture_of, picture_of_run, picture_of_traffic
+from holdpoint.graphs import Picture, draw, picture_of, picture_of_run, picture_of_traffic
 from holdpoint.stores.sqlite import SqliteStore
 from tests.examples import FILES, WORKFLOWS, Example, opened
 
@@ -20,6 +24,16 @@ OVERLAYS = ("waiting", "failed", "refused", "moved", "cancelled", "heat")
 ALL = (*EXAMPLES, *OVERLAYS)
 """The names of all pictures that the tests look at."""
 
+SHOWN = {
+    "expense.svg": "expense/expense.yaml",
+    "deploy.svg": "deploy/deploy.yaml",
+    "run.svg": "waiting",
+    "heat.svg": "heat",
+}
+"""The drawings in docs/pictures, each with the picture that it is of."""
+
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+_RUN_ID = re.compile(r"run_[0-9a-z]{16}")
 _URL = "sqlite:///flow.db?synchronous=normal"
 
 
@@ -105,3 +119,14 @@ def _of_run(example: Example, run: holdpoint.Run) -> Picture:
         return picture_of_run(example.definition, store.run(run.id), store.history(run.id))
     finally:
         store.close()
+
+
+def shown(file: str) -> str:
+    """The drawing that the documentation shows under this name; a run has the same id each time."""
+    return _RUN_ID.sub("run_037sqs7zqj3qdgm5", str(draw(picture(SHOWN[file]), "svg")))
+
+
+if __name__ == "__main__":
+    PICTURES.mkdir(exist_ok=True)
+    for name in SHOWN:
+        (PICTURES / name).write_text(shown(name), encoding="utf-8")

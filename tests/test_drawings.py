@@ -26,7 +26,7 @@ from holdpoint.graphs.routes import returning, straight
 from holdpoint.graphs.scene import Curve, Group, Point, Polygon, Scene, Text
 from holdpoint.graphs.themes import DARK, LIGHT, Theme
 from tests.conftest import IS_CI
-from tests.drawings import ALL, EXAMPLES, picture, start_many
+from tests.drawings import ALL, EXAMPLES, PICTURES, SHOWN, picture, shown, start_many
 from tests.drawings import expense_agents as agents
 from tests.examples import opened
 from tests.test_graphs import HOSTILE, hostile
@@ -468,6 +468,17 @@ def test_a_picture_of_many_states_is_drawn_with_straight_lines() -> None:
     root = ElementTree.fromstring(draw(picture_of(Definition.from_document(document)), "svg"))
 
     assert sum("state" in (group.get("class") or "").split() for group in root.iter(f"{SVG}g")) == 62
+
+
+@pytest.mark.parametrize("file", SHOWN)
+def test_the_drawings_of_the_documentation_are_up_to_date(file: str) -> None:
+    """As far as Graphviz allows: where things stand may differ from one version of it to the next."""
+    stored = (PICTURES / file).read_text(encoding="utf-8")
+
+    assert _PLACES.sub("", shown(file)) == _PLACES.sub("", stored), "run python -m tests.drawings"
+
+
+_PLACES = re.compile(r' (?:d|x|y|cx|cy|width|height|viewBox)="[^"]*"')
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
