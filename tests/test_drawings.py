@@ -175,6 +175,11 @@ def test_wrapped_lines_are_no_wider_than_they_may_be(text: str, limit: int, line
     assert all(metrics.width(line, 10, is_bold=is_bold) <= limit for line in wrapped)
 
 
+def test_a_wide_character_counts_as_wide_and_an_accent_as_nothing() -> None:
+    assert metrics.width("\u65e5\u672c", 10) == 20
+    assert metrics.width("e\u0301", 10) == metrics.width("e", 10)
+
+
 def test_a_long_name_is_cut_at_its_underscores() -> None:
     assert metrics.wrap("wait_for_the_release_of_the_office", 10, 90, lines=9) == [
         "wait_for_the_",
@@ -204,6 +209,18 @@ def test_the_way_to_success_is_a_straight_line_downwards(name: str) -> None:
 
     assert max(x for x, _ in places) - min(x for x, _ in places) < 2
     assert [y for _, y in places] == sorted(y for _, y in places)
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        pytest.param("expense/expense.yaml", "draft review manager pay paid", id="the shorter of two approvals"),
+        pytest.param("incident/incident.yaml", "page_on_call first_line review closed", id="signals"),
+        pytest.param("tactus/meeting-recap.yaml", "draft shown review release send sent", id="two successes"),
+    ],
+)
+def test_the_way_to_success_is_that_of_the_first_options(name: str, way: str) -> None:
+    assert [picture(name).edges[number].to for number in straight(picture(name))] == way.split()
 
 
 @each_picture
@@ -316,6 +333,9 @@ def test_the_legend_says_what_occurs_and_nothing_else(name: str) -> None:
     assert ("cannot be taken back" in texts) == any(node.is_irreversible for node in picture(name).nodes)
     assert ("person fills in" in texts) == any(node.type == "form" for node in picture(name).nodes)
     assert ("failed here" in texts) == (name == "failed")
+    assert bool({"not any more", "no run came here"} & {*texts}) == any(
+        "dim" in edge.marks for edge in picture(name).edges
+    )
     assert ("longer" in texts) == (name == "heat")
 
 
