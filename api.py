@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from holdpoint import settings
 from holdpoint.engine.canonical import Json, canonical, check_json, check_note, digest, digest_bytes
@@ -486,14 +486,58 @@ class Engine:
         more = parse_duration(duration)
         return self._on_request(request_id, lambda id: Extend(request_id=id, duration=more, by=by, reason=reason))
 
-    def graph(self, source: Definition | str, format: str = "text") -> str:
-        """The state graph of a definition or, for a run's id, of the run: `text`, `mermaid` or `dot`."""
-        from holdpoint.graphs import draw
+    @overload
+    def graph(
+        self,
+        source: Definition | str,
+        format: Literal["text", "mermaid", "dot", "svg"] = "text",
+        *,
+        theme: str = "auto",
+        heat: bool = False,
+        all_versions: bool = False,
+    ) -> str: ...
 
+    @overload
+    def graph(
+        self,
+        source: Definition | str,
+        format: str,
+        *,
+        theme: str = "auto",
+        heat: bool = False,
+        all_versions: bool = False,
+    ) -> str | bytes: ...
+
+    def graph(
+        self,
+        source: Definition | str,
+        format: str = "text",
+        *,
+        theme: str = "auto",
+        heat: bool = False,
+        all_versions: bool = False,
+    ) -> str | bytes:
+        """The state graph of a definition or, for a run's id, of the run: where it is and how it came there.
+
+        *format* is `text`, `mermaid`, `dot` or, with the extra `graph`, `svg`, `png` or `pdf`: the last two give bytes.
+        *theme* of these three: `light`, `dark` or `auto`, by which an SVG follows its reader's and the others are
+        light. With *heat* it shows how many runs of a definition's version, or of *all_versions* of its workflow, went
+        each way and how long they stayed. Raises `UsageError`, code `missing_extra` where the extra is not installed.
+        """
+        from holdpoint.graphs import draw, picture_of, picture_of_run, picture_of_traffic
+
+        if all_versions and not heat:
+            raise UsageError("all_versions is for heat alone: without it no runs are counted")
         if isinstance(source, Definition):
-            return draw(source, format)
+            if not heat:
+                return draw(picture_of(source), format, theme)
+            traffic = self._store.traffic(source.workflow, None if all_versions else source.version)
+            return draw(picture_of_traffic(source, traffic, is_all=all_versions), format, theme)
+        if heat:
+            raise UsageError(f"heat is for a workflow, not for one run, such as {source!r}")
         run = self._store.run(self._run_id(source))
-        return draw(self._loop.definition(run), format, run=run, history=self._store.history(run.id))
+        drawn = picture_of_run(self._loop.definition(run), run, self._store.history(run.id))
+        return draw(drawn, format, theme)
 
     def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
         standing.values.look_ahead(standing.run.results.values())

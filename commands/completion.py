@@ -38,6 +38,11 @@ def graph_sources(context: click.Context, parameter: click.Parameter, incomplete
     return (run_ids() if incomplete.startswith("run_") else workflows)(context, parameter, incomplete)
 
 
+def words(known: Iterable[str]) -> Complete:
+    """Completes these words."""
+    return _completed(lambda call, context: ((word, "") for word in known))
+
+
 def _completed(find: Callable[[Call, click.Context], Found]) -> Complete:
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         call = context.find_object(Call) or Call()

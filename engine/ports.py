@@ -11,6 +11,7 @@ from typing import Protocol
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.model import Deadline, Entry, Ref, RequestRecord, RunRecord, Step
+from holdpoint.engine.traffic import Traffic
 
 
 class Moved(Exception):
@@ -212,6 +213,10 @@ class Store(Protocol):
         after: str | None,
     ) -> Sequence[InboxRow]:
         """Open requests that are not overdue, most urgent first, from behind the cursor *after*."""
+        ...
+
+    def traffic(self, workflow: str, version: str | None) -> Traffic:
+        """Which ways the runs of a workflow went, of one version's or of all, and how long they stayed where."""
         ...
 
     def dossier(self, run_id: str) -> Dossier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -16,6 +17,7 @@ from holdpoint.engine.errors import NotFound, StoreError
 from holdpoint.engine.model import CHANGING, SETTLING, Deadline, Entry, Ref, RunRecord, Step
 from holdpoint.engine.names import left_by
 from holdpoint.engine.ports import Dossier, InboxRow, Key, KeyTaken, Lease, Moved, RequestRow, RunRow
+from holdpoint.engine.traffic import Traffic, gather
 from holdpoint.stores.cursors import read_cursor
 from holdpoint.stores.rows import RANKS, to_due, to_micros
 
@@ -241,6 +243,21 @@ class MemoryStore:
                         cursor = ",".join(str(part) for part in order)
                         rows.append((order, InboxRow(request=request, run=run.record, cursor=cursor)))
         return [row for _, row in sorted(rows, key=lambda item: item[0])[:limit]]
+
+    def traffic(self, workflow: str, version: str | None) -> Traffic:
+        """The ways of all runs, from their histories."""
+        with self._lock:
+            known = [run for run in self._runs.values() if run.record.workflow == workflow]
+            runs = [run for run in known if version in (None, run.definition.version)]
+            ways, stays = gather(run.entries for run in runs)
+        here = Counter(run.record.state for run in runs if run.record.state and run.record.phase != "ended")
+        return Traffic(
+            runs=len(runs),
+            others=len(known) - len(runs),
+            ways=ways,
+            stays=stays,
+            here=sorted((state, count) for state, count in here.items() if state),
+        )
 
     def dossier(self, run_id: str) -> Dossier:
         """Everything of a run."""

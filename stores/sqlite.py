@@ -9,10 +9,11 @@ from holdpoint.stores.agenda import Agenda
 from holdpoint.stores.audit import Audit
 from holdpoint.stores.database import Database
 from holdpoint.stores.pages import Pages
+from holdpoint.stores.traffic import Counts
 from holdpoint.stores.writing import Writing
 
 
-class SqliteStore(Writing, Audit, Agenda, Pages):
+class SqliteStore(Writing, Audit, Agenda, Pages, Counts):
     """`holdpoint.engine.ports.Store` on SQLite."""
 
     def __init__(self, url: str) -> None:
