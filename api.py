@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from holdpoint import settings
 from holdpoint.engine.canonical import Json, canonical, check_json, check_note, digest, digest_bytes
 from holdpoint.engine.clock import Clock, in_utc, system_clock
-from holdpoint.engine.definition import Definition
+from holdpoint.engine.definition import PRIORITIES, Definition
 from holdpoint.engine.desk import take
 from holdpoint.engine.errors import (
     Conflict,
@@ -27,11 +27,14 @@ from holdpoint.engine.errors import (
     StoreError,
     UsageError,
     did_you_mean,
+    with_article,
 )
 from holdpoint.engine.evolve import revision_made
 from holdpoint.engine.ids import new_run_id
 from holdpoint.engine.loop import Loop, Standing, Terms
 from holdpoint.engine.model import (
+    AGENT_PHASES,
+    STATUSES,
     Assign,
     Cancel,
     Claim,
@@ -44,7 +47,6 @@ from holdpoint.engine.model import (
     RunRecord,
     Send,
     Start,
-    Step,
 )
 from holdpoint.engine.people import may_decide
 from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
@@ -54,11 +56,14 @@ from holdpoint.engine.views import (
     Run,
     RunSummary,
     artifact_view,
+    attempt_view,
+    in_authors_order,
     open_request_view,
     request_view,
     run_view,
     summary_view,
 )
+from holdpoint.sources import check, check_files, locate, read_bytes, read_yaml, sarif, schema_text, workflow_files
 
 if TYPE_CHECKING:
     from holdpoint.engine.verify import Flaw
@@ -71,14 +76,10 @@ if TYPE_CHECKING:
     from holdpoint.schema.changes import Side as Side
     from holdpoint.schema.changes import Verdict as Verdict
 
-PRIORITIES = ("urgent", "high", "normal", "low")
 MEMORY = "memory://"
-OPERATOR = "operator"
-STATUSES = ("running", "waiting", "done", "failed", "cancelled")
 _log = logging.getLogger("holdpoint")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{16}")
-_NAMED = re.compile(r"""^\{?\s*["']?workflow["']?\s*:\s*["']?([A-Za-z0-9_.-]+)""", re.MULTILINE)
 _Item = TypeVar("_Item")
 
 
@@ -127,7 +128,7 @@ class Engine:
         self._store: Store = self._loop.store
         self._sources: dict[str, str] = {}  # definition → the hash of the file that it was compiled from
         named = people if isinstance(people, Mapping) else self.settings.roles if people is None else {}
-        self._has_operators = any(OPERATOR in roles for roles in named.values())
+        self._has_operators = settings.has_operators(named)
 
     def __enter__(self) -> Self:
         return self
@@ -146,7 +147,7 @@ class Engine:
 
         A file that a run was started from before, byte for byte, is not checked again: what came of it is stored.
         """
-        data = _read(Path(path))
+        data = read_bytes(Path(path))
         source = digest_bytes(_checker() + data)
         text = self._store.compiled(source)
         definition = _definition(data, str(path)) if text is None else Definition.from_document(json.loads(text))
@@ -159,7 +160,7 @@ class Engine:
 
     def check(self, path: str | Path) -> tuple[Finding, ...]:
         """Everything that is found in a file, errors and warnings, in its order."""
-        return check(path, self.settings.known_people)
+        return check_files([Path(path)], self.settings)[0].findings
 
     def locate(self, name: str) -> Path:
         """The file that a FILE or NAME of the command line means (spec 4)."""
@@ -180,7 +181,9 @@ class Engine:
         input raises `Conflict`, code `key_reused`. Raises `Invalid` where the input does not meet its schema.
         """
         if not isinstance(definition, Definition):
-            raise UsageError(f"start takes a Definition, as load gives it, not a {type(definition).__name__}")
+            raise UsageError(
+                f"start takes a Definition, as load gives it, not {with_article(type(definition).__name__)}"
+            )
         _check_key(key)
         input = {} if input is None else input
         text = check_json(input, "input", max_bytes=self._loop.terms.max_bytes)
@@ -193,13 +196,13 @@ class Engine:
                 return known
         try:
             source = self._sources.get(definition.id)
-            step = self._loop.start(definition, command, key=stored, source=source, is_worker=advance)
+            started = self._loop.start(definition, command, key=stored, source=source, is_worker=advance)
         except KeyTaken:
             known = self._started_before(stored) if stored else None
             if known is None:
                 raise StoreError("a key was taken and is gone again; try again", code="busy") from None
             return known
-        return self._view(self._advanced(step))
+        return self._view(self._advanced(started))
 
     def decide(
         self,
@@ -234,7 +237,7 @@ class Engine:
             base=base,
         )
         settled = take(self._loop, run_id, request_id, wish, at=at, key=key, is_worker=advance)
-        standing = self._loop.read(run_id) if settled.step is None else self._advanced(settled.step)
+        standing = self._loop.read(run_id) if settled.standing is None else self._advanced(settled.standing)
         return self._view(standing, is_replayed=settled.is_replayed)
 
     def signal(
@@ -261,16 +264,16 @@ class Engine:
             if self._is_known(stored):
                 return self.get_run(run_id)
         try:
-            step = self._loop.command(run_id, Send(name=name, data=data, by=by), key=stored, is_worker=advance)
+            sent = self._loop.command(run_id, Send(name=name, data=data, by=by), key=stored, is_worker=advance)
         except (KeyTaken, Conflict):
             if stored is not None and self._is_known(stored):
                 return self.get_run(run_id)
             raise
-        return self._after(run_id, step)
+        return self._after(run_id, sent)
 
     def advance(self, run_id: str) -> Run:
         """Apply what is due on a run, take it up where it is ready, and go on until it waits, rests or ends."""
-        standing = self._loop.settle(self._run_id(run_id))
+        standing = self._loop.catch_up(self._run_id(run_id))
         return self._after(standing.run.id, self._loop.take_up(standing))
 
     def tick(self, limit: int | None = None) -> dict[str, int]:
@@ -323,7 +326,8 @@ class Engine:
             if row.kind == "crash"
             else []
         )
-        return request_view(row, run, self._store.values(run.id), self._loop.now(), late)
+        view = request_view(row, run, self._loop.values(run.id), self._loop.now(), late)
+        return in_authors_order(view, self._loop.definition(run))
 
     def runs(
         self,
@@ -380,7 +384,7 @@ class Engine:
             after = rows[-1].cursor
         return Page(
             items=tuple(
-                open_request_view(row.request, row.run, self._store.values(row.run.id)) for row in found[:limit]
+                open_request_view(row.request, row.run, self._loop.values(row.run.id)) for row in found[:limit]
             ),
             next=found[limit - 1].cursor if len(found) > limit else None,
         )
@@ -388,6 +392,10 @@ class Engine:
     def definition(self, run_id: str) -> Definition:
         """The definition that a run started with and keeps, whatever its file says now. Raises `NotFound`."""
         return self._loop.definition(self._store.run(self._run_id(run_id)))
+
+    def count_runs(self) -> int:
+        """How many runs there are."""
+        return self._store.count_runs()
 
     def history(self, run_id: str, *, after: int = 0) -> tuple[Entry, ...]:
         """What happened to a run behind entry number *after*, in order."""
@@ -405,14 +413,15 @@ class Engine:
         entry = self._store.revision_entry(run.id, name, revision) if revision is not None else None
         if revision is not None and entry is None:
             raise NotFound(f"artifact {name!r} of run {run.id} has revisions 1 to {latest.revision}, not {revision}")
-        return artifact_view(revision_made(entry) if entry else latest, self._store.values(run.id))
+        return artifact_view(revision_made(entry) if entry else latest, self._loop.values(run.id))
 
     def why(self, run_id: str) -> str:
         """Why a run stands where it stands, in plain words."""
         from holdpoint.engine.why import why
 
         standing = self._loop.read(self._run_id(run_id))
-        return why(self._view(standing), standing.run, self._loop.definition(standing.run))
+        definition = self._loop.definition(standing.run)
+        return why(self._view(standing), standing.run, definition, has_operators=self._has_operators)
 
     def verify(self, *run_ids: str) -> tuple[Flaw, ...]:
         """What is wrong with these runs, or with the whole database: nothing, if all invariants hold."""
@@ -478,29 +487,82 @@ class Engine:
         more = parse_duration(duration)
         return self._on_request(request_id, lambda id: Extend(request_id=id, duration=more, by=by, reason=reason))
 
-    def graph(self, source: Definition | str, format: str = "text") -> str:
-        """The state graph of a definition or, for a run's id, of the run: `text`, `mermaid` or `dot`."""
-        from holdpoint.graphs import draw
+    @overload
+    def graph(
+        self,
+        source: Definition | str,
+        format: Literal["text", "mermaid", "dot", "svg"] = "text",
+        *,
+        theme: str = "auto",
+        heat: bool = False,
+        all_versions: bool = False,
+    ) -> str: ...
 
+    @overload
+    def graph(
+        self,
+        source: Definition | str,
+        format: str,
+        *,
+        theme: str = "auto",
+        heat: bool = False,
+        all_versions: bool = False,
+    ) -> str | bytes: ...
+
+    def graph(
+        self,
+        source: Definition | str,
+        format: str = "text",
+        *,
+        theme: str = "auto",
+        heat: bool = False,
+        all_versions: bool = False,
+    ) -> str | bytes:
+        """The state graph of a definition or, for a run's id, of the run: where it is and how it came there.
+
+        *format* is `text`, `mermaid`, `dot` or, with the extra `graph`, `svg`, `png` or `pdf`: the last two give bytes.
+        *theme* of these three: `light`, `dark` or `auto`, by which an SVG follows its reader's and the others are
+        light. With *heat* it shows how many runs of a definition's version, or of *all_versions* of its workflow, went
+        each way and how long they stayed. Raises `UsageError`, code `missing_extra` where the extra is not installed.
+        """
+        from holdpoint.graphs import draw, picture_of, picture_of_run, picture_of_traffic
+
+        if all_versions and not heat:
+            raise UsageError("all_versions is for heat alone: without it no runs are counted")
         if isinstance(source, Definition):
-            return draw(source, format)
+            if not heat:
+                return draw(picture_of(source), format, theme)
+            traffic = self._store.traffic(source.workflow, None if all_versions else source.version)
+            return draw(picture_of_traffic(source, traffic, is_all=all_versions), format, theme)
+        if heat:
+            raise UsageError(f"heat is for a workflow, not for one run, such as {source!r}")
         run = self._store.run(self._run_id(source))
-        return draw(self._loop.definition(run), format, run=run, history=self._store.history(run.id))
+        drawn = picture_of_run(self._loop.definition(run), run, self._store.history(run.id))
+        return draw(drawn, format, theme)
 
     def _view(self, standing: Standing, *, is_replayed: bool | None = None) -> Run:
-        return run_view(standing.run, standing.values, self._loop.now(), is_replayed=is_replayed)
+        standing.values.look_ahead(standing.run.results.values())
+        run, now = standing.run, self._loop.now()
+        return run_view(run, standing.values, now, attempt=self._attempt(standing, now), is_replayed=is_replayed)
 
-    def _advanced(self, step: Step) -> Standing:
+    def _attempt(self, standing: Standing, now: datetime) -> Mapping[str, Json] | None:
+        run = standing.run
+        if run.phase not in AGENT_PHASES:
+            return None
+        is_lost = run.phase == "working" and self._loop.is_lost(run)
+        return attempt_view(run, standing.values, self._loop.definition(run), now, is_lost=is_lost)
+
+    def _advanced(self, standing: Standing) -> Standing:
         """Advance a run; where the database refuses on the way, the command stands, and a tick goes on from there."""
         try:
-            return self._loop.advance(step)
+            return self._loop.advance(standing)
         except StoreError as error:
-            _log.warning("run %s was moved, and could not be advanced: %s", step.after.id, error)
-            return Standing(run=step.after, values=step.values)
+            _log.warning("run %s was moved, and could not be advanced: %s", standing.run.id, error)
+            return standing
 
-    def _after(self, run_id: str, step: Step | None) -> Run:
-        """The run after a step and all that follows from it."""
-        return self.get_run(run_id) if step is None else self._view(self._advanced(step))
+    def _after(self, run_id: str, moved: Standing | None) -> Run:
+        """The run after a command, if it did anything, and all that follows from it."""
+        return self.get_run(run_id) if moved is None else self._view(self._advanced(moved))
 
     def _on_request(self, request_id: str, command: Callable[[str], Command]) -> Request:
         request_id = self._request_id(request_id)
@@ -512,7 +574,7 @@ class Engine:
         row = self._store.request(self._request_id(request_id))
         request = self._store.run(row.run_id).requests.get(row.id)
         roles = self._loop.terms.roles
-        if by is None or request is None or OPERATOR in roles(by) or may_decide(request, by, roles):
+        if by is None or request is None or settings.OPERATOR in roles(by) or may_decide(request, by, roles):
             return
         raise NotAllowed(
             f"{by!r} may not assign request {row.id}: operators may, and who may decide it",
@@ -521,8 +583,10 @@ class Engine:
 
     def _check_operator(self, by: str | None) -> None:
         """Operators alone may steer, once there is one. A program that gives no name steers for itself."""
-        if by is not None and self._has_operators and OPERATOR not in self._loop.terms.roles(by):
-            raise NotAllowed(f"{by!r} does not have the role {OPERATOR!r}", details={"by": by, "role": OPERATOR})
+        if by is not None and self._has_operators and settings.OPERATOR not in self._loop.terms.roles(by):
+            raise NotAllowed(
+                f"{by!r} does not have the role {settings.OPERATOR!r}", details={"by": by, "role": settings.OPERATOR}
+            )
 
     def _is_known(self, key: Key) -> bool:
         """Whether the key was used before, with the same body; raises `Conflict` where it was another one."""
@@ -540,7 +604,8 @@ class Engine:
     def _summary(self, run: RunRecord, now: datetime) -> RunSummary:
         if run.status == "waiting":
             run = self._store.run(run.id)  # with its requests: an overdue one shows
-        return summary_view(run, self._store.values(run.id), now)
+        standing = Standing(run=run, values=self._loop.values(run.id))
+        return summary_view(run, standing.values, now, attempt=self._attempt(standing, now))
 
     def _started_before(self, key: Key) -> Run | None:
         known = self._store.key(key.scope, key.key) if self._is_known(key) else None
@@ -580,37 +645,12 @@ class Engine:
 
 def load(path: str | Path) -> Definition:
     """The definition in a file. Raises `NotFound`, or `DefinitionError` with its findings."""
-    return _definition(_read(Path(path)), str(path))
+    return _definition(read_bytes(Path(path)), str(path))
 
 
 def loads(text: str) -> Definition:
     """The definition in a text. Raises `DefinitionError` with its findings."""
     return _definition(text, "(text)")
-
-
-def check(path: str | Path, people: Mapping[str, Collection[str]] | None = None) -> tuple[Finding, ...]:
-    """Everything that is found in a file, errors and warnings, in its order.
-
-    *people* are those who are known, with their roles: a role that nobody has is a warning. None says nothing of them.
-    """
-    from holdpoint.schema import check_text
-
-    return check_text(_read(Path(path)), str(path), people)[1]
-
-
-def check_files(paths: Sequence[Path], project: settings.Settings) -> tuple[Checked, ...]:
-    """What is found in each of some files: as `check`, with what comments silence and what is proved."""
-    from holdpoint.schema import check
-
-    return tuple(check(_read(path), str(path), project.known_people) for path in paths)
-
-
-def sarif(checked: Mapping[Path, Checked]) -> Json:
-    """What was found in some files as a log in SARIF 2.1.0, for tools that show it in code review."""
-    from holdpoint import __version__
-    from holdpoint.schema.sarif import sarif_log
-
-    return sarif_log({path: (_read(path), one) for path, one in checked.items()}, __version__)
 
 
 def play_scenarios(paths: Iterable[Path], only: str = "") -> list[Tested]:
@@ -636,54 +676,6 @@ def compare(
     return compared(_side(before, people), _side(after, people))
 
 
-def schema_text() -> str:
-    """The JSON Schema of the language."""
-    from holdpoint.schema import schema_text as text
-
-    return text()
-
-
-def read_yaml(data: bytes, file: str) -> Json:
-    """The value of a YAML text, read strictly: no tags, dates or duplicate keys. Raises `Invalid`."""
-    from holdpoint.schema import read_value
-
-    return read_value(data, file)
-
-
-def locate(name: str, project: settings.Settings) -> Path:
-    """The file that a FILE or NAME means: what contains `/` or ends in .yaml or .yml is a FILE."""
-    if "/" in name or name.endswith((".yaml", ".yml")):
-        return Path(name)
-    named = {path: _NAMED.findall(_text(path)) for path in workflow_files(project)}
-    found = [path for path, names in named.items() if name in names[:1]]
-    if len(found) > 1:
-        raise UsageError(
-            f"workflow {name!r} is in several files: {', '.join(str(path) for path in found)}; name the file",
-            code="ambiguous",
-            details={"files": [str(path) for path in found]},
-        )
-    if not found:
-        hint = did_you_mean(name, [names[0] for names in named.values() if names])
-        where = ", ".join(project.workflows)
-        raise NotFound(
-            f"there is no workflow {name!r} under {where} of {project.project}" + (f"; {hint}" if hint else "")
-        )
-    return found[0]
-
-
-def workflow_files(project: settings.Settings) -> list[Path]:
-    """The workflow files of a project, subfolders too, scenarios left out."""
-    found: list[Path] = []
-    for folder in project.workflows:
-        root = project.project / folder
-        found += [
-            path
-            for path in sorted([*root.rglob("*.yaml"), *root.rglob("*.yml")])
-            if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
-        ]
-    return found
-
-
 def _side(source: Definition | Path, people: Mapping[str, Collection[str]] | None) -> Side:
     """A definition as it is compared. One that was stored is taken as it is, whatever is found in it today."""
     from holdpoint.schema import examine
@@ -692,7 +684,7 @@ def _side(source: Definition | Path, people: Mapping[str, Collection[str]] | Non
     if isinstance(source, Definition):
         found = examine(source.text, f"the definition {source.version[:12]}", people)
         return Side(definition=source, proofs=found.proofs, findings=found.findings)
-    found = examine(_read(source), str(source), people)
+    found = examine(read_bytes(source), str(source), people)
     if found.document is None:
         raise DefinitionError(found.findings)
     return Side(definition=Definition.from_document(found.document), proofs=found.proofs, findings=found.findings)
@@ -711,20 +703,13 @@ def _definition(data: str | bytes, file: str) -> Definition:
 def _checker() -> bytes:
     """A mark of the code that checks and compiles: another one must look at every file again."""
     root = Path(__file__).parent
-    files = sorted(path for room in ("engine", "schema") for path in (root / room).rglob("*.[pj]*"))
-    marks = [(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in [path.stat()]]
-    return repr(marks).encode()
+    return _mark(root / "engine", root / "schema")
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFound(f"file {str(path)!r} cannot be read: {error.strerror}", details={"file": str(path)}) from None
-
-
-def _text(path: Path) -> str:
-    return _read(path).decode(errors="replace")
+def _mark(*folders: Path) -> bytes:
+    """Which sources are in these folders. What Python compiles of them comes and goes, and says nothing more."""
+    files = sorted(path for folder in folders for kind in ("*.py", "*.json") for path in folder.rglob(kind))
+    return repr([(path.name, stat.st_size, stat.st_mtime_ns) for path in files for stat in [path.stat()]]).encode()
 
 
 def _open_store(url: str, project: Path) -> Store:

@@ -24,6 +24,7 @@ COMMANDS = {
     "init": "Make a new project that is ready to run.",
     "check": "Check workflow files.",
     "test": "Play the scenarios of workflows.",
+    "fmt": "Lay out workflow files: the order of keys, spaces, quotes; comments stay.",
     "schema": "Print the JSON Schema of workflow files.",
     "graph": "Draw the state graph of a workflow or of a run.",
     "diff-workflow": "Say what changed between two definitions.",

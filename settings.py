@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from holdpoint.engine.errors import Invalid, did_you_mean
+from holdpoint.engine.canonical import MAX_VALUE_BYTES
+from holdpoint.engine.errors import Invalid, did_you_mean, with_article
+from holdpoint.engine.leases import LEASE
 from holdpoint.engine.people import check_person
 
 FILE = "flow.toml"
+OPERATOR = "operator"
+"""Whoever has this role may steer runs; where nobody has it, anyone may."""
+
 DEFAULT_DATABASE = "sqlite:///flow.db"
 _KEYS = ("database", "workflows", "people", "lease", "advance", "limits")
 _LIMITS = ("value_bytes",)
@@ -26,14 +31,23 @@ class Settings:
     database: str = DEFAULT_DATABASE
     workflows: tuple[str, ...] = ("workflows",)
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    lease: timedelta = timedelta(seconds=30)
+    lease: timedelta = LEASE
     advance: bool = True
-    value_bytes: int = 1024 * 1024
+    value_bytes: int = MAX_VALUE_BYTES
 
     @property
     def known_people(self) -> Mapping[str, frozenset[str]] | None:
         """The people by name, with their roles; None where nobody is named, so that nothing is known."""
         return self.roles or None
+
+    def may_steer(self, person: str) -> bool:
+        """Whether this person may retry, move, cancel and extend."""
+        return not has_operators(self.roles) or OPERATOR in self.roles.get(person, ())
+
+
+def has_operators(roles: Mapping[str, Iterable[str]]) -> bool:
+    """Whether anybody is an operator; *roles* are those of each person."""
+    return any(OPERATOR in own for own in roles.values())
 
 
 def find_project(start: Path) -> Path:
@@ -60,7 +74,7 @@ def load(project: Path) -> Settings:
         database=_of_type(path, data, "database", str, DEFAULT_DATABASE),
         workflows=tuple(_texts(path, "workflows", data.get("workflows", ["workflows"]))),
         roles={_person(path, name): _roles(path, name, person) for name, person in people.items()},
-        lease=_lease(path, data.get("lease", "30s")),
+        lease=_lease(path, data["lease"]) if "lease" in data else LEASE,
         advance=_of_type(path, data, "advance", bool, True),
         value_bytes=_value_bytes(path, data),
     )
@@ -81,7 +95,7 @@ def _lease(path: Path, text: Any) -> timedelta:
 def _value_bytes(path: Path, data: Mapping[str, Any]) -> int:
     limits = _table(path, data, "limits")
     _check_keys(path, "limits.", limits, _LIMITS)
-    number = limits.get("value_bytes", 1024 * 1024)
+    number = limits.get("value_bytes", MAX_VALUE_BYTES)
     if type(number) is not int or number < 1:
         raise _invalid(path, "limits.value_bytes", f"{number!r} is not a number of bytes of at least 1")
     return number
@@ -110,7 +124,7 @@ def _table(path: Path, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _of_type(path: Path, data: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
     value = data.get(key, default)
     if not isinstance(value, kind):
-        raise _invalid(path, key, f"{value!r} is not a {_WORDS[kind]}")
+        raise _invalid(path, key, f"{value!r} is not {with_article(_WORDS[kind])}")
     return value
 
 

@@ -129,7 +129,7 @@ def measure(folder: Path, mode: str, trips: int) -> dict[str, Any]:
                 floor.clear()
     connection.close()
     gc.unfreeze()
-    sizes = {name: _settled_size(path) for name, path in files.items()}
+    sizes = {name: _size_at_rest(path) for name, path in files.items()}
     if _rows(files["floor"]) != _rows(files["recorded"]) or _rows(files["ours"]) != _rows(files["floor"]):
         raise AssertionError("the floor has not written the rows that the engine writes")
     last = recorded[-1]
@@ -254,7 +254,7 @@ def _pragmas(connection: sqlite3.Connection) -> dict[str, Any]:
     return {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _PRAGMAS}
 
 
-def _settled_size(path: Path) -> int:
+def _size_at_rest(path: Path) -> int:
     """The file's bytes with all of its log written back."""
     connection = _connect(path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -132,7 +132,7 @@ class Soak:
         report = {
             "seconds": round(seconds, 1),
             "ticks": self.passes,
-            "settled": {"by deadline": len(expiring), "by a person": len(decided), "agents": len(working)},
+            "done": {"by deadline": len(expiring), "by a person": len(decided), "agents": len(working)},
             "attempts": attempts,
             "counts": dict(self.counts),
             "late_ms": {"median": round(median(lateness), 1), "worst": round(max(lateness), 1)} if lateness else None,
@@ -282,8 +282,8 @@ def main() -> int:
 
 
 def _readable(report: dict[str, Any]) -> str:
-    settled = ", ".join(f"{number} {name}" for name, number in report["settled"].items())
-    lines = [f"{report['seconds']} s, {report['ticks']} ticks besides the servers' passes: {settled}"]
+    done = ", ".join(f"{number} {name}" for name, number in report["done"].items())
+    lines = [f"{report['seconds']} s, {report['ticks']} ticks besides the servers' passes: {done}"]
     lines.append(f"attempts {report['attempts']}; counts of all passes: {report['counts']}")
     if report["late_ms"]:
         lines.append(

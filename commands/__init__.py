@@ -93,9 +93,9 @@ class Call:
 
     def locate(self, name: str) -> Path:
         """The workflow file that a FILE or NAME means."""
-        from holdpoint import api
+        from holdpoint import sources
 
-        return short_path(api.locate(name, self.settings))
+        return short_path(sources.locate(name, self.settings))
 
     def quietly(self) -> AbstractContextManager[object]:
         """While agents run: what they print goes to standard error, so that ours holds our answer and nothing else."""

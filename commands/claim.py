@@ -16,5 +16,7 @@ from holdpoint.commands.render import finish_request
 def command(call: Call, request: str, who: str | None) -> int:
     """Say that somebody, by default you, works on a request. A notice for others: it forbids nobody to decide."""
     with call.engine() as engine:
+        before = engine.get_request(request).claimed_by
         claimed = engine.claim(request, by=call.who, person=who)
-    return finish_request(call, claimed, f"is claimed by {claimed.claimed_by}")
+    was = f"; {before} had it before" if before not in (None, claimed.claimed_by) else ""
+    return finish_request(call, claimed, f"is claimed by {claimed.claimed_by}{was}")

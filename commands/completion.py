@@ -38,6 +38,11 @@ def graph_sources(context: click.Context, parameter: click.Parameter, incomplete
     return (run_ids() if incomplete.startswith("run_") else workflows)(context, parameter, incomplete)
 
 
+def words(known: Iterable[str]) -> Complete:
+    """Completes these words."""
+    return _completed(lambda call, context: ((word, "") for word in known))
+
+
 def _completed(find: Callable[[Call, click.Context], Found]) -> Complete:
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         call = context.find_object(Call) or Call()
@@ -71,11 +76,11 @@ def _both(call: Call) -> Iterator[tuple[str, str]]:
 
 
 def _workflows(call: Call) -> Iterator[tuple[str, str]]:
-    from holdpoint import api
+    from holdpoint import sources
     from holdpoint.commands.output import escape, shorten
 
-    for path in api.workflow_files(call.settings):
-        document = api.read_yaml(path.read_bytes(), str(path))
+    for path in sources.workflow_files(call.settings):
+        document = sources.read_yaml(path.read_bytes(), str(path))
         yield document["workflow"], escape(shorten(str(document.get("title", ""))))
 
 

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 
 import click
+from rich.cells import cell_len
 
 from holdpoint import Engine, Entry
 from holdpoint.cli import INTERRUPTED
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import run_ids
-from holdpoint.commands.output import print_json, say, shorten, show_time
+from holdpoint.commands.output import Part, broken, escape, print_json, say, shorten, show_time, terminal_width
 from holdpoint.engine.canonical import Json
 
 _POLL_SECONDS = 0.5
+_INDENT = " " * 6
 _STYLES = {
     "run.failed": "red",
     "agent.failed": "red",
@@ -69,12 +71,28 @@ def _follow(call: Call, engine: Engine, run: str) -> int:
 
 def _print(entries: Sequence[Entry]) -> None:
     for entry in entries:
-        actor = entry.actor or ("timer" if entry.actor_kind == "timer" else "")
-        say(
-            (f"{entry.seq:>4}  {show_time(entry.at)}  ", "dim"),
-            (f"{entry.kind:<17}", _STYLES.get(entry.kind, "")),
-            *(f"  {text}" for text in (actor, shorten(_told(entry.kind, entry.data), 160)) if text),
-        )
+        _print_entry(entry, terminal_width())
+
+
+def _print_entry(entry: Entry, width: int | None) -> None:
+    """An entry in a line; on a terminal that is too narrow, with what it says broken between words below it."""
+    actor = entry.actor or ("timer" if entry.actor_kind == "timer" else "")
+    told = shorten(escape(_told(entry.kind, entry.data)), 160)
+    words = [f"  {text}" for text in (actor, told) if text]
+    line: list[Part] = [
+        (f"{entry.seq:>4}  {show_time(entry.at)}  ", "dim"),
+        (f"{entry.kind:<17}" if words else entry.kind, _STYLES.get(entry.kind, "")),
+    ]
+    if width is None or not told or _width(*line, *words) <= width:
+        say(*line, *words)
+        return
+    say(*line, *words[:-1])
+    for part in broken(told, width - len(_INDENT)):
+        say(f"{_INDENT}{part}")
+
+
+def _width(*parts: Part) -> int:
+    return sum(cell_len(part if isinstance(part, str) else part[0]) for part in parts)
 
 
 def _opened(data: Mapping[str, Json]) -> str:

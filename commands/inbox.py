@@ -5,8 +5,20 @@ from __future__ import annotations
 import click
 
 from holdpoint.commands import Call, Command, pass_call
-from holdpoint.commands.output import PRIORITY_STYLES, print_json, print_table, say, shorten, show_distance, show_minute
+from holdpoint.commands.listing import LIMIT, say_more, warn_of_unknown
+from holdpoint.commands.output import PRIORITY_STYLES, print_json, say, shorten
 from holdpoint.commands.render import who_may
+from holdpoint.commands.tables import Column, print_table
+
+COLUMNS = (
+    Column(title="REQUEST", is_whole=True),
+    Column(title="PRIORITY", is_whole=True, usual="normal"),
+    Column(title="DUE", is_whole=True, usual=""),
+    Column(title="WORKFLOW"),
+    Column(title="STATE"),
+    Column(title="FOR"),
+    Column(title="MESSAGE", is_text=True, usual=""),
+)
 
 
 @click.command(cls=Command)
@@ -14,7 +26,7 @@ from holdpoint.commands.render import who_may
 @click.option("--workflow", metavar="NAME", help="Only requests of this workflow.")
 @click.option("--due", metavar="DURATION", help="Only what falls due within it, like 4h or 2d.")
 @click.option("--priority", metavar="PRIORITY", help="Only this one: urgent, high, normal or low.")
-@click.option("--limit", type=int, default=50, show_default=True, metavar="N", help="At most so many.")
+@click.option("--limit", type=int, default=LIMIT, show_default=True, metavar="N", help="At most so many.")
 @click.option("--after", metavar="CURSOR", help="The next of the page before.")
 @pass_call
 def command(
@@ -30,6 +42,8 @@ def command(
     mine = call.who if is_mine else None
     with call.engine() as engine:
         page = engine.inbox(mine=mine, workflow=workflow, due=due, priority=priority, limit=limit, after=after)
+        if not page.items and workflow is not None:
+            warn_of_unknown(call, engine, workflow)
     if call.is_json:
         print_json({"requests": [request.to_dict() for request in page.items], "next": page.next})
         return 0
@@ -37,22 +51,22 @@ def command(
         say("nothing waits" + (f" for {mine}" if mine else ""))
         return 0
     print_table(
-        ("REQUEST", "PRIORITY", "DUE", "WORKFLOW", "STATE", "FOR", "MESSAGE"),
+        COLUMNS,
         (
             (
                 request.id,
                 (request.priority, PRIORITY_STYLES.get(request.priority, "")),
-                "" if request.due_at is None else f"{show_minute(request.due_at)} {show_distance(request.due_at)}",
+                request.due_at,
                 request.workflow,
                 request.state,
                 who_may(request.assign) + (f", claimed by {request.claimed_by}" if request.claimed_by else ""),
-                shorten(request.message),
+                shorten(request.message, 100),
             )
             for request in page.items
         ),
-        whole=2,
     )
     say(f"{call.prefix} show REQUEST shows one")
     if page.next is not None:
-        say(f"more: {call.prefix} inbox --after {page.next}")
+        filters = {"--mine": is_mine, "--workflow": workflow, "--due": due, "--priority": priority}
+        say_more(call, "inbox", {**filters, "--limit": None if limit == LIMIT else limit, "--after": page.next})
     return 0

@@ -9,7 +9,7 @@ from shlex import quote
 
 import click
 
-from holdpoint import api
+from holdpoint import sources
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.output import print_json, say
 from holdpoint.commands.starter import files, next_commands
@@ -26,7 +26,7 @@ def command(call: Call, directory: str | None) -> int:
     there is written over.
     """
     root = Path(directory or call.folder or os.curdir)
-    made = files(root.resolve(), api.schema_text().strip() + "\n")
+    made = files(root.resolve(), sources.schema_text().strip() + "\n")
     _check(root, made)
     _write(root, made)
     commands = next_commands("flow")

@@ -1,4 +1,4 @@
-"""What commands print: JSON for programs; lines and tables for people, in which nothing but our own text is a control.
+"""What commands print: JSON for programs; lines for people, in which nothing but our own text is a control.
 
 What people and agents wrote is data: control characters are shown escaped, so that none reaches the terminal, and no
 markup is read in it.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Mapping
 from datetime import datetime
 from typing import IO, Any, TypeAlias
 
@@ -55,35 +57,34 @@ def say(*parts: Part, to: IO[str] | None = None) -> None:
     Console(file=stream).print(line, soft_wrap=True)  # the terminal wraps, so that ids can be copied whole
 
 
+def terminal_width() -> int | None:
+    """How many columns standard output has; None where it is no terminal, and lines may be as long as they are."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def say_all(text: str, indent: str = "") -> None:
     """Print a text of several lines."""
     for line in text.splitlines() or [""]:
         say(f"{indent}{line}")
 
 
+def say_prose(text: str, indent: str = "") -> None:
+    """Print a text of several lines; on a terminal, lines that are too long are broken between words."""
+    width = terminal_width()
+    for line in text.splitlines() or [""]:
+        own = line[: len(line) - len(line.lstrip(" "))]
+        for part in [line] if width is None else broken(line.strip(), width - len(indent + own)) or [""]:
+            say(f"{indent}{own if width else ''}{part}")
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line as lines of at most this width, broken between words alone: an id stays whole."""
+    return textwrap.wrap(escape(line), max(width, 1), break_long_words=False, break_on_hyphens=False)
+
+
 def warn(message: str) -> None:
     """Say on standard error what did not stop the command."""
     say(("warning: ", "yellow"), message, to=sys.stderr)
-
-
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[Part]], *, whole: int = 1) -> None:
-    """Print a table. Its first *whole* columns are never wrapped or cut, however narrow the terminal is."""
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, header in enumerate(headers):
-        table.add_column(header, no_wrap=number < whole, overflow="fold")
-    for row in rows:
-        cells = [(part, "") if isinstance(part, str) else part for part in row]
-        table.add_row(*(Text(escape(text).replace("\t", " "), style=style) for text, style in cells))
-    is_colourful = has_colour(sys.stdout)
-    console = Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful)
-    needed = Measurement.get(console, console.options.update(max_width=10_000), table)
-    width = max(console.width, needed.minimum) if sys.stdout.isatty() else needed.maximum
-    Console(file=sys.stdout, no_color=not is_colourful, force_terminal=is_colourful, width=width).print(table)
 
 
 def print_json(document: Json, *, is_line: bool = False) -> None:

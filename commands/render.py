@@ -9,18 +9,23 @@ from shlex import quote
 from holdpoint import Request, Run
 from holdpoint.cli import RUN_FAILED
 from holdpoint.commands import Call
+from holdpoint.commands.forms import print_form
 from holdpoint.commands.output import (
     STATUS_STYLES,
     Part,
     print_json,
     say,
     say_all,
+    say_prose,
     shorten,
     show_distance,
     show_json,
     show_time,
 )
+from holdpoint.commands.values import required
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.why import last_words, say_attempt
+from holdpoint.settings import OPERATOR
 
 
 def finish(call: Call, run: Run) -> int:
@@ -47,15 +52,19 @@ def print_outcome(call: Call, run: Run) -> None:
         say("this had been decided before; nothing changed")
     say(*headline(run))
     for request in run.requests:
-        say(f"  {request.id}: {shorten(request.message, 100)}" if request.message else f"  {request.id}")
+        say_prose(f"{request.id}: {shorten(request.message, 100)}" if request.message else request.id, "  ")
         print_ways(call, request, "    ")
-    if run.status == "waiting" and not run.requests:
+    if run.attempt is not None:
+        _print_attempt(run.attempt)
+        if run.attempt["error"] is not None:
+            say(f"  {call.prefix} show {run.id}")
+    elif run.status == "waiting" and not run.requests:
         say(f"  {call.prefix} why {run.id}")
-    if run.status == "running":
+    if run.status == "running" and (run.attempt is None or run.attempt["stage"] != "working"):
         say(f"  {call.prefix} tick")
     if run.error is not None:
-        say_all(f"{run.error['code']}: {run.error['message']}", "  ")
-        say(f"  {call.prefix} retry {run.id}")
+        say_prose(f"{run.error['code']}: {run.error['message']}", "  ")
+        _print_ways_on(call, run)
     if run.output is not None:
         say_all(show_json(run.output), "  ")
 
@@ -70,15 +79,42 @@ def headline(run: Run) -> list[Part]:
         "failed": f" failed{where}",
         "cancelled": f" was cancelled{where}",
     }
-    return [f"{run.id} of {run.workflow}", (words[run.status], STATUS_STYLES[run.status])]
+    is_at_work = run.attempt is not None and run.attempt["stage"] == "working"
+    said = f" is at work{where}" if is_at_work else words[run.status]
+    return [f"{run.id} of {run.workflow}", (said, STATUS_STYLES[run.status])]
+
+
+def stage(attempt: Mapping[str, Json] | None) -> str:
+    """Where an attempt of an agent stands, in a word or two for a table."""
+    if attempt is None:
+        return ""
+    words = {"working": "at work", "ready": "ready", "lost": "process gone"}
+    return words.get(attempt["stage"]) or f"retry {show_distance(datetime.fromisoformat(attempt['due_at']))}"
+
+
+def _print_attempt(attempt: Mapping[str, Json]) -> None:
+    """What became of the attempt before, where it failed, and when the next follows."""
+    error = attempt["error"]
+    if error is not None:
+        say_prose(f"attempt {error['attempt']} failed: {error['code']}: {error['message']}", "  ")
+    say_prose(say_attempt(attempt, show_time), "  ")
+
+
+def _print_ways_on(call: Call, run: Run) -> None:
+    """The command that takes a failed run up again, for those who may give it."""
+    if call.settings.may_steer(call.who):
+        say(f"  {call.prefix} retry {run.id}")
+    else:
+        say(f"  role:{OPERATOR} may retry, move or cancel it")
 
 
 def print_ways(call: Call, request: Request, indent: str) -> None:
     """The commands that settle a request, who may give them, and what happens without."""
     for option in request.options:
         say(f"{indent}{way(call, request, option)}")
-    if request.assign:
-        say(f"{indent}for {who_may(request.assign)}")
+    not_for = "; not for " if isinstance(request.assign, Mapping) else ", but not "
+    but = not_for + ", ".join(request.exclude) if request.exclude else ""
+    say(f"{indent}for {who_may(request.assign)}{but}")
     if request.due_at is not None:
         say(f"{indent}{_at_the_deadline(request)}")
 
@@ -86,12 +122,12 @@ def print_ways(call: Call, request: Request, indent: str) -> None:
 def way(call: Call, request: Request, option: str) -> str:
     """The command that chooses an option."""
     people = request.assign.get(option) if isinstance(request.assign, Mapping) else request.assign
-    words = [call.prefix if call.is_one_of(people) else call.prefix_of_all, "decide", request.id, quote(option)]
+    is_mine = call.is_one_of(people) and not (request.exclude and call.is_one_of(request.exclude))
+    words = [call.prefix if is_mine else call.prefix_of_all, "decide", request.id, quote(option)]
     if option in request.needs_comment:
         words.append("--comment TEXT")
     form = form_of(request, option)
-    form = form if isinstance(form, Mapping) else {}
-    words += [f"-a {quote(str(key))}=…" for key in form.get("required", ())]
+    words += [f"-a {quote(str(key))}=…" for key in required(form, form)]
     if request.kind == "crash" and option == "done":
         words.append("--answers FILE")
     return " ".join(words)
@@ -123,7 +159,12 @@ def print_run(call: Call, run: Run) -> None:
         }
     )
     if run.error is not None:
-        _block("error", f"{run.error['code']}: {run.error['message']}")
+        say(("  error", "dim"))
+        say_prose(f"{run.error['code']}: {run.error['message']}", "    ")
+        _print_last_words(run.error)
+    if run.attempt is not None:
+        _print_attempt(run.attempt)
+        _print_last_words(run.attempt["error"])
     _block("input", show_json(run.input))
     for state, result in run.results.items():
         _block(f"result of {state}", show_json(result))
@@ -133,8 +174,15 @@ def print_run(call: Call, run: Run) -> None:
         _block("output", show_json(run.output))
     for request in run.requests:
         say("waits for ", (request.id, "bold"), f" ({request.kind})")
-        say_all(request.message, "  ")
+        say_prose(request.message, "  ")
         print_ways(call, request, "  ")
+    if run.error is not None:
+        _print_ways_on(call, run)
+
+
+def _print_last_words(error: Mapping[str, Json] | None) -> None:
+    for title, text in last_words(error or {}):
+        _block(title, text)
 
 
 def print_request(call: Call, request: Request) -> None:
@@ -147,13 +195,14 @@ def print_request(call: Call, request: Request) -> None:
             "opened": _time(request.opened_at),
             "due": _time(request.due_at),
             "options": ", ".join(request.options),
-            "assigned to": who_may(request.assign),
+            "for": who_may(request.assign),
             "not for": ", ".join(request.exclude) or None,
             "claimed by": request.claimed_by,
             "priority": None if request.priority == "normal" else request.priority,
         }
     )
-    _block("message", request.message)
+    say(("  message", "dim"))
+    say_prose(request.message, "    ")
     for shown in request.show:
         if "value" in shown:
             _block(str(shown["name"]), show_json(shown["value"]))
@@ -162,9 +211,9 @@ def print_request(call: Call, request: Request) -> None:
         else:
             _block(f"artifact {shown['name']}, revision {shown['revision']}", show_json(shown.get("content")))
     if request.form is not None:
-        _block("form", show_json(request.form))
+        print_form("form", request.form, request.id)
     for option, form in (request.forms or {}).items():
-        _block(f"form of {option}", show_json(form))
+        print_form(f"form of {option}", form, request.id)
     if request.attempt is not None:
         _block("attempt", show_json(dict(request.attempt)))
     if request.decision is not None:

@@ -6,14 +6,28 @@ from collections.abc import Sequence
 
 import click
 
+from holdpoint import RunSummary
 from holdpoint.commands import Call, Command, pass_call
-from holdpoint.commands.output import STATUS_STYLES, print_json, print_table, say, show_distance, show_minute
+from holdpoint.commands.listing import LIMIT, say_more, warn_of_unknown
+from holdpoint.commands.output import STATUS_STYLES, print_json, say
+from holdpoint.commands.render import stage
+from holdpoint.commands.tables import Column, print_table
+
+COLUMNS = (
+    Column(title="RUN", is_whole=True),
+    Column(title="STATUS", is_whole=True),
+    Column(title="WORKFLOW"),
+    Column(title="STATE"),
+    Column(title="OUTCOME", is_whole=True, usual=""),
+    Column(title="INITIATOR", usual=""),
+    Column(title="STARTED", is_whole=True),
+)
 
 
 @click.command(cls=Command)
 @click.option("--status", multiple=True, metavar="STATUS", help="Only these; several by commas or repeated.")
 @click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
-@click.option("--limit", type=int, default=50, show_default=True, metavar="N", help="At most so many.")
+@click.option("--limit", type=int, default=LIMIT, show_default=True, metavar="N", help="At most so many.")
 @click.option("--after", metavar="CURSOR", help="The next of the page before.")
 @pass_call
 def command(call: Call, status: Sequence[str], workflow: str | None, limit: int, after: str | None) -> int:
@@ -21,6 +35,8 @@ def command(call: Call, status: Sequence[str], workflow: str | None, limit: int,
     statuses = [word.strip() for text in status for word in text.split(",")]
     with call.engine() as engine:
         page = engine.runs(status=statuses, workflow=workflow, limit=limit, after=after)
+        if not page.items and workflow is not None:
+            warn_of_unknown(call, engine, workflow)
     if call.is_json:
         print_json({"runs": [run.to_dict() for run in page.items], "next": page.next})
         return 0
@@ -28,21 +44,26 @@ def command(call: Call, status: Sequence[str], workflow: str | None, limit: int,
         say("no runs")
         return 0
     print_table(
-        ("RUN", "STATUS", "WORKFLOW", "STATE", "OUTCOME", "INITIATOR", "STARTED"),
+        COLUMNS,
         (
             (
                 run.id,
                 (run.status, STATUS_STYLES[run.status]),
                 run.workflow,
-                run.state or "",
-                run.outcome or "",
-                run.initiator or "",
-                f"{show_minute(run.started_at)} {show_distance(run.started_at)}",
+                _where(run),
+                run.outcome,
+                run.initiator,
+                run.started_at,
             )
             for run in page.items
         ),
-        whole=2,
     )
     if page.next is not None:
-        say(f"more: {call.prefix} runs --after {page.next}")
+        filters = {"--status": statuses, "--workflow": workflow, "--limit": None if limit == LIMIT else limit}
+        say_more(call, "runs", {**filters, "--after": page.next})
     return 0
+
+
+def _where(run: RunSummary) -> str:
+    """The state of a run and, in an agent's, whether one is at work there."""
+    return ", ".join(word for word in (run.state, stage(run.attempt)) if word)

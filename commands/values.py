@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from holdpoint import api
+from holdpoint import sources
 from holdpoint.engine.canonical import Json, parse_json
 from holdpoint.engine.errors import Invalid, NotFound, UsageError, did_you_mean
 
@@ -49,7 +49,7 @@ def read_text(name: str) -> str:
 def read_value(name: str) -> Json:
     """The value that a file holds: YAML by its ending, else JSON. Raises `NotFound` and `Invalid`."""
     data = read_bytes(name)
-    return api.read_yaml(data, name) if name.endswith(_YAML) else parse_json(data, _called(name))
+    return sources.read_yaml(data, name) if name.endswith(_YAML) else parse_json(data, _called(name))
 
 
 def read_object(
@@ -91,7 +91,7 @@ def _pairs(pairs: Sequence[str], schema: Json, what: str, is_free: bool) -> Iter
 
 
 def _unknown(key: str, schema: Json, what: str) -> Invalid:
-    known = list(_properties(schema, schema))
+    known = list(properties(schema, schema))
     hint = did_you_mean(key, known) or (f"it has {', '.join(known)}" if known else "it has none")
     return Invalid(f"{what} has no key {key!r}; {hint}", code=what, details={"key": key, "keys": known})
 
@@ -110,7 +110,7 @@ def _meant(text: str, schema: Json, root: Json) -> Json:
 
 def _kinds(schema: Json, root: Json, depth: int) -> set[str]:
     """The JSON types that a schema allows, as far as it says; nothing where it does not."""
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     if not isinstance(schema, dict) or depth > 8:
         return set()
     if "type" in schema:
@@ -128,7 +128,7 @@ def _kinds(schema: Json, root: Json, depth: int) -> set[str]:
 
 def _schema_of(key: str, schema: Json, root: Json, depth: int = 0) -> Json:
     """The schema of an object's key; None where the schema has no such key."""
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     if not isinstance(schema, dict) or depth > 8:
         return None
     properties = schema.get("properties", {})
@@ -143,17 +143,30 @@ def _schema_of(key: str, schema: Json, root: Json, depth: int = 0) -> Json:
     return extra if extra is not False else True if schema.get("patternProperties") else None
 
 
-def _properties(schema: Json, root: Json) -> dict[str, Json]:
-    schema = _resolved(schema, root)
+def properties(schema: Json, root: Json) -> dict[str, Json]:
+    """The keys that an object's schema names, each with its own."""
+    schema = resolved(schema, root)
     if not isinstance(schema, dict):
         return {}
     found: dict[str, Json] = dict(schema.get("properties", {}))
     for part in schema.get("allOf", ()):
-        found |= _properties(part, root)
+        found |= properties(part, root)
     return found
 
 
-def _resolved(schema: Json, root: Json) -> Json:
+def required(schema: Json, root: Json) -> tuple[str, ...]:
+    """The keys that must be given: those that are required, and have no default to be filled in."""
+    schema = resolved(schema, root)
+    if not isinstance(schema, dict):
+        return ()
+    own = properties(schema, root)
+    names = [key for key in schema.get("required", ()) if "default" not in (resolved(own.get(key), root) or {})]
+    for part in schema.get("allOf", ()):
+        names += required(part, root)
+    return tuple(dict.fromkeys(names))
+
+
+def resolved(schema: Json, root: Json) -> Json:
     """A schema with its local references followed."""
     for _ in range(16):
         reference = schema.get("$ref") if isinstance(schema, dict) else None

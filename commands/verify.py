@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from holdpoint import Engine
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import run_ids
 from holdpoint.commands.output import print_json, say
-
-_PAGE = 1_000
 
 
 @click.command(cls=Command)
@@ -31,16 +28,6 @@ def command(call: Call, runs: Sequence[str]) -> int:
             for flaw in flaws:
                 say(f"{flaw.run or 'database'}: ", (flaw.code, "bold red"), f" {flaw.message}")
         else:
-            count = len(runs) or _count(engine)
+            count = len(runs) or engine.count_runs()
             say(("ok", "green"), f": {count} run" + ("" if count == 1 else "s"))
     return FINDINGS if flaws else 0
-
-
-def _count(engine: Engine) -> int:
-    count, after = 0, None
-    while True:
-        page = engine.runs(limit=_PAGE, after=after)
-        count += len(page.items)
-        if page.next is None:
-            return count
-        after = page.next

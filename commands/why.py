@@ -6,7 +6,7 @@ import click
 
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import run_ids
-from holdpoint.commands.output import print_json, say_all
+from holdpoint.commands.output import print_json, say_prose
 
 
 @click.command(cls=Command)
@@ -20,5 +20,5 @@ def command(call: Call, run: str) -> int:
     if call.is_json:
         print_json({"run": found.id, "status": found.status, "state": found.state, "why": text})
     else:
-        say_all(text)
+        say_prose(text)
     return 0

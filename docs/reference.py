@@ -19,9 +19,11 @@ import click
 import holdpoint
 from holdpoint import cli
 from holdpoint.api import schema_text
+from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.expressions.evaluate import _SPECIAL_FILTERS, _SPECIAL_TESTS
 from holdpoint.engine.expressions.filters import FILTERS, TESTS
 from holdpoint.scheduler.serve import Server
+from holdpoint.scheduler.tick import COUNTS
 from holdpoint.schema import available
 from holdpoint.schema.codes import CODES
 from holdpoint.schema.sheet import AVAILABLE_TYPES
@@ -73,6 +75,12 @@ def language() -> Iterator[str]:
             keys: Schema = next((inner["properties"] for _, inner in _inner(part)), {})
             yield from _section(f"### {name}", part, parts, keys)
             yield from _examples(part)
+    yield ""
+    yield "## Failures of agents"
+    yield ""
+    yield "The codes with which an attempt can fail, for `retry.on` and `error.code`:"
+    yield ""
+    yield from _table(["code", "the attempt"], [[f"`{code}`", _cell(rule)] for code, rule in FAILURES.items()])
     yield ""
     yield "## Filters and tests"
     yield ""
@@ -199,6 +207,70 @@ STATUSES = {
 }
 
 
+RUN = "run"
+REQUEST = "request"
+SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
+    "init": (("project", "files", "next"), "the folder, the files that were made, commands to go on with"),
+    "check": (
+        ("findings", "ignored"),
+        "each `file`, `line`, `column`, `severity` (`error` or `warning`), `code`, `message` and `fix`; `ignored` "
+        "counts warnings that comments silence; with `--explain` `proofs` too",
+    ),
+    "fmt": (("files",), "each `file`, `status` (`unchanged`, `formatted`, `would change`, `invalid`) and `findings`"),
+    "diff-workflow": (
+        ("equal", "versions", "changes", "proofs", "errors"),
+        "`versions` and `errors` by side, `a` and `b`; each change says `text`, and whether it is a `risk`",
+    ),
+    "schema": (("$schema", "$id", "…"), "the JSON Schema itself, with or without `--json`"),
+    "graph": (("format", "graph"), "the drawing is a text"),
+    "start": (RUN, ""),
+    "runs": (("runs", "next"), "runs without `input`, `results`, `artifacts` and `requests`; `next` is for `--after`"),
+    "show": (RUN, "or a request with the contents that it shows"),
+    "why": (("run", "status", "state", "why"), "the run's id; `why` is the text, a sentence a line"),
+    "inbox": (("requests", "next"), "`next` is for `--after`, null on the last page"),
+    "decide": (RUN, "with `replayed`: whether this had been decided before"),
+    "claim": (REQUEST, ""),
+    "release": (REQUEST, ""),
+    "assign": (REQUEST, ""),
+    "extend": (REQUEST, ""),
+    "signal": (RUN, ""),
+    "history": (("events",), "entries; with `--follow`, an entry a line"),
+    "artifact": (
+        ("name", "revision", "author", "author_kind", "sha256", "parent", "at", "content"),
+        "`parent` is the revision that it was made from",
+    ),
+    "diff": (
+        ("artifact", "old", "new", "changes"),
+        "the revisions without `content`; each change has `path`, `kind` (`added`, `removed` or `changed`), `old`, "
+        "`new`, of texts `hunks`",
+    ),
+    "tick": (COUNTS, "counts"),
+    "serve": (COUNTS, "counts, once it has stopped"),
+    "retry": (RUN, ""),
+    "move": (RUN, ""),
+    "cancel": (RUN, ""),
+    "verify": (("findings",), "each `run` (null: the database), `code` and `message`"),
+    "db check": (("database", "findings"), "the URL; each finding `code` and `message`"),
+    "db upgrade": (("database",), "the URL"),
+    "demo": (("run", "project", "steps"), "each step `why`, `command` and `status`; `project` is null unless kept"),
+}
+"""What each command prints with `--json`: the keys at the top, or a run or a request; and what is in them."""
+
+PARTS = {
+    "error of a run": "`code`, `message`, `state`, `attempt`, `details` and, but in `runs`, `stderr`: what the agent "
+    "wrote on its standard error",
+    "attempt of a run": "null unless the run is in an agent's state; `number`, `of` how many, `stage` (`working`: one "
+    "is at work; `ready`: a worker may take it up; `delayed`: until `due_at`; `lost`: its process is gone), `due_at`, "
+    "`error` of the attempt before while it is delayed",
+    "artifacts of a run": "by name: `revision`, `author`, `author_kind`, `sha256`, `content`",
+    "show of a request": "`name`, `revision`, `sha256` of an artifact, and in `show` its `content`; `name`, `value` of "
+    "a value",
+    "attempt of a request": "of kind `crash` alone: `number`, `key`, `arguments`, and in `show` `late_output`",
+    "decision of a request": "`decision`, `by`, `by_kind` (`human`, `timer` or `operator`), `comment`, `answers`, "
+    "`at`, `artifacts`, `votes`",
+}
+
+
 def commands() -> Iterator[str]:
     """The lines of the page on the commands."""
     context = click.Context(cli.flow, info_name="flow")
@@ -217,10 +289,19 @@ def commands() -> Iterator[str]:
     yield (
         "With `--json`, standard output is one JSON document, errors too: "
         '`{"error": {"code": …, "message": …, "details": …}}`. `flow history --follow` prints one document a line. '
-        "A run, a request and an entry of the history have the fields of Run, Request and Entry in the "
-        "[Python API](python.md); times are RFC 3339 in UTC. Keys may be added, never renamed. Without `--json`, "
-        "tables and lines are for people, and times are in this machine's zone. Warnings go to standard error."
+        "Times are RFC 3339 in UTC. Keys may be added, never renamed. Without `--json`, tables and lines are for "
+        "people, on a terminal as wide as it is, and times are in this machine's zone. Warnings go to standard error."
     )
+    yield ""
+    yield from _table(["command", "prints", "in it"], [_shape(name) for name in SHAPES])
+    yield ""
+    yield (
+        "A run, a request and an entry of the history have the fields of [Run](python.md#holdpointrun), "
+        "[Request](python.md#holdpointrequest) and [Entry](python.md#holdpointentry). `forms` and `attempt` of a "
+        "request are there where it has them. In them:"
+    )
+    yield ""
+    yield from _table(["part", "its keys"], [[name, _cell(text)] for name, text in PARTS.items()])
     yield ""
     yield "## Environment"
     yield ""
@@ -236,6 +317,17 @@ def commands() -> Iterator[str]:
         command = cli.flow.get_command(context, name)
         assert command is not None
         yield from _command(command, name, context)
+
+
+def _shape(name: str) -> list[str]:
+    """The row of a command in the table of what they print."""
+    keys, about = SHAPES[name]
+    shape = (
+        f"a {keys}"
+        if isinstance(keys, str)
+        else f"`{{{', '.join(json.dumps(key, ensure_ascii=False) for key in keys)}}}`"
+    )
+    return [f"`{name}`", shape, _cell(about)]
 
 
 def _command(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:

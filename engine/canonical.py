@@ -9,13 +9,16 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NoReturn, TypeAlias
 
-from holdpoint.engine.errors import Invalid
+from holdpoint.engine.errors import Invalid, with_article
 
 Json: TypeAlias = Any
 """None, a boolean, an integer of 64 bits, a finite float, a text, a list or an object with text keys, of these."""
 
 MAX_DEPTH = 64
 MAX_NOTE_BYTES = 64 * 1024
+MAX_VALUE_BYTES = 1024 * 1024
+"""Of one value (input, output, revision), unless `flow.toml` says more."""
+
 MAX_PARTS = 64 * 1024 * 1024
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
@@ -45,6 +48,13 @@ _encode = _make_encode()
 def canonical(value: Json) -> str:
     """The canonical JSON text of a value that is known to be JSON; see `check_json` for one that is not."""
     return _encode(value)
+
+
+def as_text(value: Json) -> str:
+    """A value where only a text will do: a text as it is, none as nothing, and all else as its canonical text."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else canonical(value)
 
 
 _scan: Callable[[str, int], tuple[Json, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 - not in the stubs
@@ -175,7 +185,7 @@ def _check(value: object, path: str, depth: int, budget: _Budget) -> None:
         budget.spend(len(value), path)
         _check_inside(value, path, depth, budget)
     else:
-        raise _invalid(path, f"a {kind.__name__} is not a JSON value")
+        raise _invalid(path, f"{with_article(kind.__name__)} is not a JSON value")
 
 
 def _check_inside(value: list[Any] | tuple[Any, ...] | dict[Any, Any], path: str, depth: int, budget: _Budget) -> None:
@@ -187,7 +197,7 @@ def _check_inside(value: list[Any] | tuple[Any, ...] | dict[Any, Any], path: str
         return
     for key, item in value.items():
         if type(key) is not str:
-            raise _invalid(path, f"a key is a {type(key).__name__}, not a text")
+            raise _invalid(path, f"a key is {with_article(type(key).__name__)}, not a text")
         _check_text(key, path)
         _check(item, f"{path}.{key}", depth + 1, budget)
 

@@ -14,9 +14,9 @@ from typing import Any
 from holdpoint.engine import jsonschemas, steer
 from holdpoint.engine.agents import Failure, Success
 from holdpoint.engine.canonical import Json, check_note
-from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
+from holdpoint.engine.definition import TIMEOUT, AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.draft import Draft, Facts
-from holdpoint.engine.due import NOT_OPEN, check_settled, is_due
+from holdpoint.engine.due import NOT_OPEN, check_caught_up, is_due
 from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, did_you_mean
 from holdpoint.engine.merge import MergeConflict, merge
 from holdpoint.engine.model import (
@@ -95,7 +95,7 @@ def _checked_input(definition: Definition, value: Json) -> Json:
 def _decide(draft: Draft, command: Decide) -> bool:
     request = draft.run.requests.get(command.request_id)
     if request is None or is_due(request, draft.run, draft.now):
-        # Whoever asks settles what is due first, and then names the winner; between the two this can still happen.
+        # Whoever asks applies what is due first, and then names the winner; between the two this can still happen.
         raise Conflict(f"request {command.request_id} is not open", code=NOT_OPEN)
     edit = _fresh_edit(draft, request, command)
     _check_allowed(draft, request, command)
@@ -324,7 +324,7 @@ def _expire(draft: Draft, command: Expire) -> bool:
     request = draft.run.requests.get(command.request_id)
     if request is None or not is_due(request, draft.run, draft.now):
         return False
-    default = request.data.get("default") or {"decision": "timeout"}
+    default = request.silence
     answers = default.get("answers")
     draft.emit(
         "request.expired",
@@ -346,7 +346,7 @@ def _wake(draft: Draft, command: Wake) -> bool:
     alarm = run.alarm
     if run.phase != "waiting" or alarm is None or alarm.due_at > draft.now or not isinstance(state, WaitState):
         return False
-    draft.emit("wait.ended", actor_kind="timer", state=state.name, option="timeout" if state.takes else "done")
+    draft.emit("wait.ended", actor_kind="timer", state=state.name, option=TIMEOUT if state.takes else "done")
     proceed(draft)
     return True
 
@@ -355,7 +355,7 @@ def _send(draft: Draft, command: Send) -> bool:
     run, definition = draft.run, draft.definition
     if run.phase == "ended":
         raise Conflict(f"run {run.id} has ended and takes no signal", code="ended")
-    check_settled(draft)
+    check_caught_up(draft)
     waits = [
         state for state in definition.states.values() if isinstance(state, WaitState) and command.name in state.takes
     ]
@@ -385,6 +385,7 @@ def _send(draft: Draft, command: Send) -> bool:
 
 
 def _refuse(draft: Draft, command: Refuse) -> bool:
+    check_caught_up(draft)
     check_note(command.option, "option")
     draft.emit(
         "decision.refused",
@@ -418,6 +419,7 @@ def _finish(draft: Draft, command: Finish) -> bool:
 
 
 def _note_late(draft: Draft, command: Finish) -> None:
+    check_caught_up(draft)
     outcome, state = command.outcome, draft.entry(command.token).data["state"]
     if isinstance(outcome, Failure):
         draft.emit(

@@ -26,6 +26,16 @@ Assignment: TypeAlias = tuple[str, ...] | Mapping[str, tuple[str, ...]]
 
 DEFAULT_TIMEOUT = Duration(days=0, seconds=600)
 DEFAULT_MAX_RETURNS = 5
+PRIORITIES = ("urgent", "high", "normal", "low")
+"""How pressing a request can be, the most urgent first."""
+
+DEFAULT_PRIORITY = "normal"
+TIMEOUT = "timeout"
+"""The option of a deadline without a default: the edge of that name, which no person is offered."""
+
+CRASH_OPTIONS = ("retry", "done", "fail")
+"""What a person may choose who is asked after a crash."""
+
 NOTHING = parse_value(None)
 
 
@@ -80,7 +90,7 @@ class Ask:
 
     assign: Assignment = ()
     exclude: tuple[str, ...] = ()
-    priority: str = "normal"
+    priority: str = DEFAULT_PRIORITY
     timeout: Duration | None = None
     default: Mapping[str, Json] | None = None
 
@@ -121,7 +131,7 @@ class HumanState(State):
     form: Json = None
     forms: Mapping[str, Json] = field(default_factory=dict)
     comment: tuple[str, ...] = ()
-    priority: str = "normal"
+    priority: str = DEFAULT_PRIORITY
     max_returns: int = DEFAULT_MAX_RETURNS
     timeout: Duration | None = None
     default: Mapping[str, Json] | None = None
@@ -129,7 +139,7 @@ class HumanState(State):
     @property
     def options(self) -> tuple[str, ...]:
         """What a person may choose, in the author's order; the timeout's edge is nobody's choice."""
-        return tuple(option for option in self.on if option != "timeout")
+        return tuple(option for option in self.on if option != TIMEOUT)
 
     def offered(self, returns: int) -> list[str]:
         """What a person may choose after so many returns: a return state sends work back `max_returns` times."""
@@ -351,7 +361,7 @@ def _human(common: dict[str, Any], state: Json) -> HumanState:
         form=state.get("form"),
         forms=state.get("forms", {}),
         comment=tuple(state.get("comment", ())),
-        priority=state.get("priority", "normal"),
+        priority=state.get("priority", DEFAULT_PRIORITY),
         max_returns=state.get("max_returns", DEFAULT_MAX_RETURNS),
         timeout=_timeout(state),
         default=state.get("default"),
@@ -372,7 +382,7 @@ def _ask(ask: Json) -> Ask:
     return Ask(
         assign=_assignment(ask),
         exclude=tuple(ask.get("exclude", ())),
-        priority=ask.get("priority", "normal"),
+        priority=ask.get("priority", DEFAULT_PRIORITY),
         timeout=_timeout(ask),
         default=ask.get("default"),
     )

@@ -14,8 +14,8 @@ from holdpoint.engine.canonical import Json, canonical, check_json, check_note, 
 from holdpoint.engine.decide import form_of
 from holdpoint.engine.due import NOT_OPEN
 from holdpoint.engine.errors import Conflict, Invalid, NotAllowed, UsageError
-from holdpoint.engine.loop import Loop
-from holdpoint.engine.model import Decide, Refuse, RunRecord, Step
+from holdpoint.engine.loop import Loop, Standing
+from holdpoint.engine.model import Decide, Refuse, RunRecord
 from holdpoint.engine.people import check_person
 from holdpoint.engine.ports import Key, KeyTaken, RequestRow
 from holdpoint.engine.times import parse_time, say_time
@@ -26,15 +26,15 @@ _TRIES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What came of a decision. `step` is None where it was the repetition of an earlier one."""
+    """What came of a decision. `standing` is None where it was the repetition of an earlier one."""
 
     run_id: str
-    step: Step | None
+    standing: Standing | None
 
     @property
     def is_replayed(self) -> bool:
         """Whether this decision had been taken before."""
-        return self.step is None
+        return self.standing is None
 
 
 def take(
@@ -62,7 +62,7 @@ def take(
         return desk.take(is_worker)
     except (Conflict, NotAllowed) as error:
         with suppress(Invalid):  # a name or an option that is no text cannot be noted
-            loop.apply(run_id, Refuse(by=wish.by, option=wish.option, code=error.code, request_id=desk.request_id))
+            loop.command(run_id, Refuse(by=wish.by, option=wish.option, code=error.code, request_id=desk.request_id))
         raise
 
 
@@ -82,33 +82,33 @@ class _Desk:
 
     def find(self) -> None:
         """Raise `NotFound`, `UsageError` or `Conflict` where there is no open request that can be meant."""
-        self._open_request(self._loop.settle(self._run_id).run)
+        self._open_request(self._loop.catch_up(self._run_id).run)
 
     def take(self, is_worker: bool) -> Settled:
         for _ in range(_TRIES):
             # Looked at before the check for a repetition: had another process settled the request since, the
             # compare-and-set would send us back here, so that no look is older than what it is acted on.
             standing = self._loop.read(self._run_id)
-            self._settle_on_one(standing.run)
+            self._fix_on_one(standing.run)
             if self._is_repetition(standing.run):
-                return Settled(run_id=self._run_id, step=None)
+                return Settled(run_id=self._run_id, standing=None)
             if self._loop.apply_due(standing):
                 continue
             self.request_id = request_id = self._open_request(standing.run)
             key = self._new_key(request_id)
             wish = replace(self._wish, request_id=request_id)
             try:
-                step = self._loop.apply(self._run_id, wish, key=key, is_worker=is_worker, known=standing)
+                after = self._loop.apply(self._run_id, wish, key=key, is_worker=is_worker, known=standing)
             except KeyTaken:
                 continue  # the same key came in at the same moment: look again what it stands for
             except Conflict as error:
                 if error.code != NOT_OPEN:
                     raise
                 continue  # somebody was faster, or the deadline came: look again who won
-            return Settled(run_id=self._run_id, step=step)
+            return Settled(run_id=self._run_id, standing=after)
         raise Conflict(f"request {self._request_id} could not be settled; try again", code="busy")
 
-    def _settle_on_one(self, run: RunRecord) -> None:
+    def _fix_on_one(self, run: RunRecord) -> None:
         """A run stands for the request that is open when it is first looked at, and never for one that follows."""
         if self._request_id is None and len(run.requests) == 1 and self._at in (None, run.state):
             self._request_id = self.request_id = next(iter(run.requests))
@@ -145,7 +145,7 @@ class _Desk:
         return next((row for row in reversed(settled) if self._at in (None, row.state)), None)
 
     def _is_same(self, row: RequestRow) -> bool:
-        wish, values = self._wish, self._store.values(self._run_id)
+        wish, values = self._wish, self._loop.values(self._run_id)
         entry = values.entry(row.settled_seq or 0)
         if entry.kind != "request.decided" or entry.actor != wish.by:
             return False
@@ -188,7 +188,7 @@ class _Desk:
         return next(iter(run.requests))
 
     def _already_settled(self, row: RequestRow) -> Conflict:
-        values = self._store.values(self._run_id)
+        values = self._loop.values(self._run_id)
         entry = values.entry(row.settled_seq or 0)
         if row.status == "void":
             return Conflict(f"request {row.id} is void: its run was cancelled or moved", code="void")

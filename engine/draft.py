@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
 from holdpoint.engine.agents import Work
-from holdpoint.engine.canonical import Json, canonical, check_json, decoded, digest
+from holdpoint.engine.canonical import MAX_VALUE_BYTES, Json, canonical, check_json, decoded, digest
 from holdpoint.engine.definition import AnyState, Definition
+from holdpoint.engine.durations import Duration
 from holdpoint.engine.evolve import begin, evolve
 from holdpoint.engine.expressions import Scope
 from holdpoint.engine.history import seal
-from holdpoint.engine.model import NO_HASH, ActorKind, Entry, Ref, RunRecord, Step, Values
+from holdpoint.engine.model import NO_HASH, ActorKind, Entry, RunRecord, Step, Values
 from holdpoint.engine.names import Names
 from holdpoint.engine.times import format_time
-
-MAX_VALUE_BYTES = 1024 * 1024
 
 
 def no_roles(person: str) -> frozenset[str]:
@@ -132,11 +131,9 @@ class Draft:
         """The content of an earlier revision."""
         return self.facts.values.revision(name, revision)
 
-    def look_ahead(self, refs: Collection[Ref]) -> None:
-        """Nothing: expressions read few results, and say which only as they go."""
-
-    def learn(self, step: Step) -> None:
-        """Nothing: a draft knows what it makes."""
+    def due_text(self, duration: Duration | None) -> str | None:
+        """When a duration that begins now is over, as entries say it; None for ever."""
+        return None if duration is None else format_time(duration.after(self.now, self.definition.zone))
 
     def scope(self, **extra: Json) -> Scope:
         """What expressions see now."""
@@ -151,6 +148,5 @@ class Draft:
             after=self.run,
             entries=tuple(self._entries),
             contents={sha256: text for sha256, text in self._contents.items() if sha256 in named},
-            values=self.facts.values,
             work=self.work,
         )

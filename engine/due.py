@@ -17,8 +17,8 @@ def is_due(request: RequestRecord, run: RunRecord, now: datetime) -> bool:
     return request.due_at is not None and request.due_at <= max(now, run.at)
 
 
-def check_settled(draft: Draft) -> None:
-    """What is due comes first. Whoever asks has settled it; this is for what fell due in between."""
+def check_caught_up(draft: Draft) -> None:
+    """What is due comes first. Whoever asks has applied it; this is for what fell due in between."""
     due = draft.run.due(draft.now)
     if due is not None and due.action != "retry":
         raise Conflict(f"run {draft.run.id} has something due that comes first", code=NOT_OPEN)

@@ -128,3 +128,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     close = get_close_matches(word, [str(item) for item in known], n=1)
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+def with_article(noun: str) -> str:
+    """The noun with its article: `a list`, `an object`."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

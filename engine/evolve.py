@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.model import (
     MOVED,
+    NOTING,
     ON_CANCEL,
     Attempt,
     Deadline,
@@ -54,6 +55,10 @@ def evolve(run: RunRecord, entry: Entry) -> RunRecord:
     change = _CHANGES.get(entry.kind)
     changes = change(run, entry) if change is not None else {}
     changes["seq"], changes["head"], changes["at"] = entry.seq, entry.hash, entry.at
+    if entry.kind in NOTING:
+        changes["changed_at"] = run.updated_at
+    elif run.changed_at is not None:
+        changes["changed_at"] = None
     return run.changed(changes)
 
 
@@ -192,8 +197,9 @@ def _stopped() -> dict[str, Any]:
 def _artifact_revised(run: RunRecord, entry: Entry) -> dict[str, Any]:
     revision = revision_made(entry)
     changes: dict[str, Any] = {"artifacts": {**run.artifacts, revision.name: revision}}
-    if run.leaving is not None:
-        changes["leaving"] = replace(run.leaving, is_revised=True)
+    leaving = run.leaving
+    if leaving is not None:
+        changes["leaving"] = Leaving(option=leaving.option, result=leaving.result, is_revised=True)
     return changes
 
 

@@ -6,11 +6,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from holdpoint.engine.errors import StoreError
+
+LEASE = timedelta(seconds=30)
+"""How long an attempt is believed to be under way without a word of it, unless `flow.toml` says otherwise."""
 
 
 def owner() -> str:

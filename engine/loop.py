@@ -1,7 +1,7 @@
 """The loop that executes: read, decide, commit; then run what must run outside, and commit its outcome.
 
-Runs move only here. `settle`, "apply what is due until nothing is", serves every command and every tick. A step is
-decided on what was read and committed only if nothing has moved since; otherwise all is done again.
+Runs move only here. `catch_up`, "apply what is due until nothing is", comes before every command. A step is decided on
+what was read and committed only if nothing has moved since; otherwise all is done again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from holdpoint.engine import agents
+from holdpoint.engine.agents import Work
+from holdpoint.engine.canonical import MAX_VALUE_BYTES
 from holdpoint.engine.clock import Clock
 from holdpoint.engine.decide import decide, start
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.draft import MAX_VALUE_BYTES, Facts, no_roles
+from holdpoint.engine.draft import Facts, no_roles
 from holdpoint.engine.due import NOT_OPEN
 from holdpoint.engine.errors import Conflict, StoreError
-from holdpoint.engine.leases import Heart, is_gone, owner
+from holdpoint.engine.leases import LEASE, Heart, is_gone, owner
 from holdpoint.engine.model import (
     Command,
     Continue,
@@ -33,10 +35,10 @@ from holdpoint.engine.model import (
     RunRecord,
     Start,
     Step,
-    Values,
     Wake,
 )
 from holdpoint.engine.ports import Key, Lease, Moved, Store
+from holdpoint.engine.recall import Recall
 
 _TRIES = 1_000
 _DEFINITIONS_KEPT = 256
@@ -50,16 +52,20 @@ class Terms:
     roles: Callable[[str], frozenset[str]] = no_roles
     project: Path = Path()
     registry: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    lease: timedelta = timedelta(seconds=30)
+    lease: timedelta = LEASE
     max_bytes: int = MAX_VALUE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A run as it was at one moment, with what its record refers to."""
+    """A run as it was at one moment, with what its record refers to.
+
+    `work` is the attempt that the last step began, for whoever committed it.
+    """
 
     run: RunRecord
-    values: Values
+    values: Recall
+    work: Work | None = None
 
 
 class Loop:
@@ -94,17 +100,16 @@ class Loop:
 
     def start(
         self, definition: Definition, command: Start, *, key: Key | None, source: str | None, is_worker: bool
-    ) -> Step:
+    ) -> Standing:
         """Commit the first step of a run. Raises `KeyTaken` where the key is another run's.
 
         *source* is the hash of what the definition was compiled from, to find it again.
         """
         self.remember(definition)
-        facts = self._facts(self.store.values(command.run_id), is_worker=is_worker)
-        step = start(definition, command, facts)
+        values = self.values(command.run_id)
+        step = start(definition, command, self._facts(values, is_worker=is_worker))
         self.store.commit(step, definition=definition, source=source, lease=self._lease_for(step), key=key)
-        step.values.learn(step)
-        return step
+        return _after(step, values)
 
     def apply(
         self,
@@ -115,7 +120,7 @@ class Loop:
         key: Key | None = None,
         lapsed: Lease | None = None,
         known: Standing | None = None,
-    ) -> Step | None:
+    ) -> Standing | None:
         """Decide *command* on the run as it is, and commit. None where there was nothing to do.
 
         *known* is the run as it was read or left a moment ago: it saves a look, and is not believed where the run has
@@ -134,15 +139,18 @@ class Loop:
                 if lapsed is not None:
                     raise
                 continue
-            step.values.learn(step)
-            return step
+            return _after(step, standing.values)
         raise _busy(run_id)
 
     def read(self, run_id: str) -> Standing:
         """The run as it stands. Raises `NotFound`."""
-        return Standing(run=self.store.run(run_id), values=self.store.values(run_id))
+        return Standing(run=self.store.run(run_id), values=self.values(run_id))
 
-    def settle(self, run_id: str) -> Standing:
+    def values(self, run_id: str) -> Recall:
+        """What the record of a run refers to."""
+        return Recall(self.store, run_id)
+
+    def catch_up(self, run_id: str) -> Standing:
         """Apply what is due until nothing is, and return the run as it then stands."""
         while True:
             standing = self.read(run_id)
@@ -157,10 +165,22 @@ class Loop:
         self.apply(standing.run.id, command_of(due), known=standing)
         return True
 
-    def command(self, run_id: str, command: Command, *, is_worker: bool = False, key: Key | None = None) -> Step | None:
-        """Apply what is due on a run, and then a command from outside. Raises what refuses it."""
+    def command(
+        self,
+        run_id: str,
+        command: Command,
+        *,
+        is_worker: bool = False,
+        key: Key | None = None,
+        known: Standing | None = None,
+    ) -> Standing | None:
+        """Apply what is due on a run, and then a command from outside. Raises what refuses it.
+
+        With *known*, where nothing was due a moment ago, the command is tried first.
+        """
         for _ in range(_TRIES):
-            standing = self.settle(run_id)
+            standing = known or self.catch_up(run_id)
+            known = None
             try:
                 return self.apply(run_id, command, is_worker=is_worker, key=key, known=standing)
             except Conflict as error:
@@ -168,42 +188,47 @@ class Loop:
                     raise
         raise _busy(run_id)
 
-    def advance(self, step: Step) -> Standing:
-        """Run the attempt that a step has begun, and those that follow, until the run waits, rests or ends."""
-        while step.work is not None:
-            attempt = step.after.attempt
+    def advance(self, standing: Standing) -> Standing:
+        """Run the attempt that was begun, and those that follow, until the run waits, rests or ends."""
+        while standing.work is not None:
+            run, attempt = standing.run, standing.run.attempt
             if attempt is None:
                 raise RuntimeError("work without an attempt")
-            run_id, token = step.after.id, attempt.token
-            with self._heart.beating(run_id, token) as lost:
-                outcome = agents.run(step.work, registry=self.terms.registry, stop=lost)
+            with self._heart.beating(run.id, attempt.token) as lost:
+                outcome = agents.run(standing.work, registry=self.terms.registry, stop=lost)
             if isinstance(outcome, agents.Crashed):
-                command: Command = Crash(token=token, reason=outcome.reason)
+                command: Command = Crash(token=attempt.token, reason=outcome.reason)
             else:
-                command = Finish(token=token, outcome=outcome)
-            known = Standing(run=step.after, values=step.values)
-            next_step = self.apply(run_id, command, is_worker=True, known=known)
-            if next_step is None:  # a crash of an attempt that is no longer the run's: an outcome is always noted
-                return self.read(run_id)
-            step = next_step
-        return Standing(run=step.after, values=step.values)
+                command = Finish(token=attempt.token, outcome=outcome)
+            after = self.command(run.id, command, is_worker=True, known=standing)
+            if after is None:  # a crash of an attempt that is no longer the run's: an outcome is always noted
+                return self.read(run.id)
+            standing = after
+        return standing
 
-    def take_up(self, standing: Standing) -> Step | None:
+    def take_up(self, standing: Standing) -> Standing | None:
         """Take up a run that is ready, as the one that works on it. The attempt it begins is still to be run."""
         return self.apply(standing.run.id, Continue(), is_worker=True, known=standing)
 
-    def recover(self, lease: Lease) -> Step | None:
+    def recover(self, lease: Lease) -> Standing | None:
         """Take over from a process that is gone or has let its lease run out; None where it has not."""
-        if is_gone(lease.owner):
-            reason = "its process is gone"
-        elif lease.expires_at <= self.now():
-            reason = "its lease ran out"
-        else:
+        reason = self._why_lost(lease)
+        if not reason:
             return None
         try:
             return self.apply(lease.run_id, Crash(token=lease.token, reason=reason), is_worker=True, lapsed=lease)
         except Moved:
             return None
+
+    def is_lost(self, run: RunRecord) -> bool:
+        """Whether nobody is at work any more on the attempt that the run has under way."""
+        lease = next((lease for lease in self.store.leases() if lease.run_id == run.id), None)
+        return lease is not None and bool(self._why_lost(lease))
+
+    def _why_lost(self, lease: Lease) -> str:
+        if is_gone(lease.owner):
+            return "its process is gone"
+        return "its lease ran out" if lease.expires_at <= self.now() else ""
 
     def batch(self) -> AbstractContextManager[None]:
         """One transaction around several steps."""
@@ -231,7 +256,7 @@ class Loop:
             self._pid, self._owner = os.getpid(), owner()
         return self._owner
 
-    def _facts(self, values: Values, *, is_worker: bool) -> Facts:
+    def _facts(self, values: Recall, *, is_worker: bool) -> Facts:
         return Facts(
             now=self.now(),
             values=values,
@@ -241,6 +266,12 @@ class Loop:
             project=self.terms.project,
             env=os.environ,
         )
+
+
+def _after(step: Step, values: Recall) -> Standing:
+    """The run as a committed step leaves it."""
+    values.learn(step)
+    return Standing(run=step.after, values=values, work=step.work)
 
 
 def command_of(deadline: Deadline) -> Command:

@@ -6,18 +6,20 @@ nothing is kept twice and a record stays small however much a run has produced.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from holdpoint.engine.agents import Outcome, Work
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import DEFAULT_PRIORITY, TIMEOUT
 from holdpoint.engine.durations import Duration
 from holdpoint.engine.times import format_time
 
 Status: TypeAlias = Literal["running", "waiting", "done", "failed", "cancelled"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 ActorKind: TypeAlias = Literal["human", "timer", "operator", "agent", "engine"]
 Ref: TypeAlias = int
 """A result of a run: the number of the history entry that left it."""
@@ -38,14 +40,21 @@ leaving    the state has its result; the target is still to be chosen
 ended      nothing moves it any more
 """
 
+AGENT_PHASES = frozenset({"entered", "working", "delayed"})
+"""Those in which an attempt of an agent is under way or comes next."""
+
 MAX_TRANSITIONS = 10_000
 MAX_CRASHES = 5
 MAX_SIGNALS = 1_000
+_TIMED_OUT: Mapping[str, Json] = MappingProxyType({"decision": TIMEOUT})
 NO_HASH = "0" * 64
 
 # What a request's row says after an entry of these kinds, and the kinds that change an open one.
 SETTLING = MappingProxyType({"request.decided": "decided", "request.expired": "decided", "request.voided": "void"})
 CHANGING = frozenset({"request.assigned", "request.claimed", "operator.extended"})
+
+# Entries that are only noted: nothing of the run is another than before.
+NOTING = frozenset({"decision.refused", "agent.late"})
 
 # Ways out of a state that no workflow names; with the space they cannot be an option of anybody's.
 ON_CANCEL = "on cancel"
@@ -139,9 +148,14 @@ class RequestRecord:
         return tuple(self.data["options"])
 
     @property
+    def silence(self) -> Mapping[str, Json]:
+        """What its deadline decides: the default, or the edge for it."""
+        return self.data.get("default") or _TIMED_OUT
+
+    @property
     def priority(self) -> str:
         """low, normal, high or urgent."""
-        return str(self.data.get("priority", "normal"))
+        return str(self.data.get("priority", DEFAULT_PRIORITY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +206,8 @@ class RunRecord:
     """A run as its history folds to it. Only `evolve` makes a new one.
 
     `crash` is the entry of the last crash; `spared` are the attempts that the retry policy no longer counts, because an
-    operator has taken the run up again since.
+    operator has taken the run up again since. `changed_at` is the time of the last change where entries that change
+    nothing have followed it.
     """
 
     id: str
@@ -228,6 +243,7 @@ class RunRecord:
     outcome: str | None = None
     output: str | None = None
     ended_at: datetime | None = None
+    changed_at: datetime | None = None
 
     def changed(self, changes: Mapping[str, object]) -> RunRecord:
         """A copy with these fields changed."""
@@ -244,11 +260,19 @@ class RunRecord:
             return "done" if self.outcome is not None else "cancelled"
         if self.failure is not None:
             return "failed"
-        return "waiting" if self.phase in ("asking", "waiting", "delayed") else "running"
+        if self.phase == "delayed" and self.alarm is not None:
+            # By its own time the next attempt may be due already; then it is ready, whatever the clock says.
+            return "waiting" if self.alarm.due_at > self.at else "running"
+        return "waiting" if self.phase in ("asking", "waiting") else "running"
 
     def status_at(self, now: datetime) -> Status:
         """Where the run stands as it is read: one that has something due is `running`, though nobody wrote that yet."""
         return "running" if self.status == "waiting" and self.due(now) is not None else self.status
+
+    @property
+    def updated_at(self) -> datetime:
+        """When something of the run last changed."""
+        return self.changed_at or self.at
 
     @property
     def visit(self) -> int:
@@ -263,6 +287,8 @@ class RunRecord:
     @property
     def deadlines(self) -> tuple[Deadline, ...]:
         """What will fall due."""
+        if not self.requests:
+            return () if self.alarm is None else (self.alarm,)
         due = tuple(
             Deadline(action="decide", due_at=request.due_at, request=request.id)
             for request in self.requests.values()
@@ -274,7 +300,7 @@ class RunRecord:
         """What has fallen due first, by the run's own time, which is never before its last entry."""
         moment = max(now, self.at)
         passed = [deadline for deadline in self.deadlines if deadline.due_at <= moment]
-        return min(passed, key=lambda deadline: deadline.due_at, default=None)
+        return min(passed, key=lambda deadline: deadline.due_at) if passed else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,20 +441,18 @@ class Step:
     """What a command does to a run: to be committed as a whole, or not at all.
 
     `before` is None for a new run. `contents` maps hashes to canonical JSON texts. `work` is the attempt that the last
-    entry began, for whoever commits the step; its arguments may hold secrets and are stored nowhere. `values` is what
-    the run's references mean, as they were given to the decision.
+    entry began, for whoever commits the step; its arguments may hold secrets and are stored nowhere.
     """
 
     before: RunRecord | None
     after: RunRecord
     entries: tuple[Entry, ...]
     contents: Mapping[str, str]
-    values: Values
     work: Work | None = None
 
 
 class Values(Protocol):
-    """What a run's record refers to. Contents and entries never change: looking one up is as good as having it."""
+    """What a run's record refers to."""
 
     def content(self, sha256: str) -> Json:
         """The value with this hash."""
@@ -440,12 +464,4 @@ class Values(Protocol):
 
     def revision(self, name: str, revision: int) -> Json:
         """The content of one revision of an artifact."""
-        ...
-
-    def look_ahead(self, refs: Collection[Ref]) -> None:
-        """Prepare for these results to be asked for, all at once where one at a time is slower."""
-        ...
-
-    def learn(self, step: Step) -> None:
-        """Take note of what a committed step has made, so that it need not be looked up."""
         ...

@@ -45,6 +45,11 @@ def resolve(ref: Ref | None, values: Values) -> Json:
     return decision_result(entry, values) if output is None else values.content(output)
 
 
+def left_by(entry: Entry) -> list[str]:
+    """The contents, by their hashes, that the result which an entry left is made of."""
+    return [entry.data[name] for name in ("output", "answers") if entry.data.get(name) is not None]
+
+
 class Names(Mapping[str, Json]):
     """The names at one moment of a run; `extra` adds those of one place alone (`env`, `output`)."""
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Invalid
-from holdpoint.engine.model import RequestRecord
+
+if TYPE_CHECKING:
+    from holdpoint.engine.model import RequestRecord
 
 ROLE = "role:"
 MAX_NAME = 256
@@ -22,7 +25,8 @@ def check_person(name: object, what: str = "a person") -> str:
         raise Invalid(f"{what} is named by a text, not by {name!r}", code="person")
     if not name.strip() or len(name) > MAX_NAME:
         raise Invalid(f"{what} has a name of 1 to {MAX_NAME} characters, not {name[:40]!r}", code="person")
-    if any(character == ":" or unicodedata.category(character) in ("Cc", "Cs") for character in name):
+    is_plain = name.isascii() and name.isprintable()
+    if ":" in name or not (is_plain or all(unicodedata.category(one) not in ("Cc", "Cs") for one in name)):
         raise Invalid(f"{what} cannot be named {name!r}: control characters and ':' are not allowed", code="person")
     return name
 

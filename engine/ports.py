@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,8 @@ from typing import Protocol
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.model import Deadline, Entry, RequestRecord, RunRecord, Step, Values
+from holdpoint.engine.model import Deadline, Entry, Ref, RequestRecord, RunRecord, Step
+from holdpoint.engine.traffic import Traffic
 
 
 class Moved(Exception):
@@ -100,8 +101,16 @@ class Store(Protocol):
         """Read a run as of one moment, or raise `NotFound`."""
         ...
 
-    def values(self, run_id: str) -> Values:
-        """What the records and entries of a run refer to."""
+    def content(self, run_id: str, sha256: str) -> Json:
+        """The value with this hash that is stored with a run."""
+        ...
+
+    def entry(self, run_id: str, seq: int) -> Entry:
+        """The entry of a run with this number. Its `prev` may be empty."""
+        ...
+
+    def results(self, run_id: str, refs: Collection[Ref]) -> tuple[Sequence[Entry], Mapping[str, Json]]:
+        """The entries that left these results, and the contents of what they left; no `prev` either."""
         ...
 
     def definition(self, definition_id: str) -> str:
@@ -163,7 +172,12 @@ class Store(Protocol):
         ...
 
     def due(self, now: datetime, actions: Sequence[str], limit: int) -> Sequence[tuple[str, Deadline]]:
-        """The deadlines at or before *now* of these actions, each with its run, the earliest first."""
+        """The deadlines at or before *now* of these actions, each with its run, the earliest first.
+
+        *now* is the clock's time, and that is enough though a run's own time may be ahead of it (spec 3.9): before
+        anything is written to a run, what is due on it is applied, so that no deadline lies between the two. A retry
+        that is overdue by its run's time makes the run ready.
+        """
         ...
 
     def next_due(self, after: datetime | None = None) -> datetime | None:
@@ -201,12 +215,20 @@ class Store(Protocol):
         """Open requests that are not overdue, most urgent first, from behind the cursor *after*."""
         ...
 
+    def traffic(self, workflow: str, version: str | None) -> Traffic:
+        """Which ways the runs of a workflow went, of one version's or of all, and how long they stayed where."""
+        ...
+
     def dossier(self, run_id: str) -> Dossier:
         """Everything that is stored of a run, read as of one moment, for `verify`."""
         ...
 
     def faults(self) -> Sequence[str]:
         """What the database says is wrong with itself: damaged pages, rows without their run."""
+        ...
+
+    def count_runs(self) -> int:
+        """How many runs there are."""
         ...
 
     def run_ids(self) -> Sequence[str]:

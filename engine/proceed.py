@@ -1,4 +1,4 @@
-"""What a run does by itself: choose a target, enter a state, open a request, begin an attempt, end.
+"""What a run does by itself: choose a target, enter a state, begin an attempt or a wait, end.
 
 `proceed` goes on until the run waits for somebody, works, rests as failed, or has ended. An expression that fails on
 the way leaves the run `failed` in its state with everything kept that was there before (spec 2, Values).
@@ -12,30 +12,17 @@ from types import MappingProxyType
 
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.agents import Context, Work
-from holdpoint.engine.canonical import Json, canonical
-from holdpoint.engine.definition import (
-    SCHEMAS_BY_NAME,
-    AgentState,
-    Ask,
-    Assignment,
-    EndState,
-    HumanState,
-    Targets,
-    WaitState,
-)
+from holdpoint.engine.canonical import Json, as_text
+from holdpoint.engine.definition import AgentState, EndState, HumanState, Targets, WaitState
 from holdpoint.engine.draft import Draft
-from holdpoint.engine.durations import Duration
 from holdpoint.engine.errors import Invalid
-from holdpoint.engine.expressions import Expression, Scope, Value, parse_value
-from holdpoint.engine.ids import request_id
+from holdpoint.engine.expressions import Expression, Scope, Value
+from holdpoint.engine.gates import open_crash_request, open_gate
 from holdpoint.engine.machine import START, choose
 from holdpoint.engine.model import MAX_TRANSITIONS, ON_CANCEL, RunRecord
 from holdpoint.engine.names import resolve
-from holdpoint.engine.people import check_person
 from holdpoint.engine.times import format_time, parse_time
 
-CRASH_OPTIONS = ("retry", "done", "fail")
-_RENDERED_IN_FORMS = frozenset({"enum", "const", "default", "minimum", "maximum", "title", "description"})
 _DAY = 86_400.0
 
 
@@ -133,12 +120,6 @@ def retry_delay(state: AgentState, run: RunRecord, code: str) -> timedelta | Non
     return state.retry.delay_after(run.attempts - run.spared, code, int(run.head[:8], 16) / 0xFFFFFFFF)
 
 
-def excluded(entries: tuple[str, ...], run: RunRecord) -> list[str]:
-    """Whom these entries of `exclude` mean; a run that nobody started excludes no initiator."""
-    names = [run.initiator if entry == "initiator" else entry for entry in entries]
-    return [name for name in names if name is not None]
-
-
 def _after_crash(draft: Draft) -> bool:
     """Do what the state says of an attempt that ended without an answer."""
     state, run = draft.state, draft.run
@@ -148,33 +129,10 @@ def _after_crash(draft: Draft) -> bool:
     if state.after_crash == "retry":
         return _enter(draft)
     if state.after_crash == "ask":
-        _open_crash_request(draft, state.ask, reason)
+        open_crash_request(draft, state.ask, reason)
         return False
     fail_agent(draft, "agent_crashed", f"the attempt ended without an answer: {reason}", is_last=True)
     return True
-
-
-def _open_crash_request(draft: Draft, ask: Ask, reason: str) -> None:
-    """Ask a person what to do with an attempt of which nobody knows whether it took effect."""
-    state, run = draft.state, draft.run
-    scope = draft.scope()
-    _open(
-        draft,
-        kind="crash",
-        message=(
-            f"An attempt of agent {state.name!r} ended without an answer ({reason}); whether it took effect is not "
-            "known. retry: run it again under the same key. done: it took effect, the answers are its output. "
-            "fail: as when all attempts have failed."
-        ),
-        options=list(CRASH_OPTIONS),
-        show=[],
-        assign=_render_assign(draft, ask.assign, scope) or None,
-        exclude=excluded(ask.exclude, run) or None,
-        priority=None if ask.priority == "normal" else ask.priority,
-        due_at=_due_text(draft, ask.timeout),
-        default=dict(ask.default) if ask.default else None,
-        attempt={"number": run.attempts + 1, "key": run.key, "arguments": _arguments_without_secrets(draft)},
-    )
 
 
 def _start(draft: Draft) -> bool:
@@ -225,7 +183,7 @@ def _enter(draft: Draft) -> bool:
         draft.emit("run.ended", outcome=state.outcome, output=kept)
         return False
     if isinstance(state, HumanState):
-        _open_gate(draft, state)
+        open_gate(draft, state)
         return False
     if isinstance(state, WaitState):
         return _wait(draft, state)
@@ -242,9 +200,9 @@ def _wait(draft: Draft, state: WaitState) -> bool:
     if state.takes:
         if take_signal(draft, state):
             return True
-        due_at = _due_text(draft, state.timeout)
+        due_at = draft.due_text(state.timeout)
     elif state.duration is not None:
-        due_at = _due_text(draft, state.duration)
+        due_at = draft.due_text(state.duration)
     else:
         until = parse_time(_rendered(state.until, draft.scope()))
         if until <= draft.now:
@@ -265,10 +223,6 @@ def take_signal(draft: Draft, state: WaitState) -> bool:
     return True
 
 
-def _due_text(draft: Draft, duration: Duration | None) -> str | None:
-    return None if duration is None else format_time(duration.after(draft.now, draft.definition.zone))
-
-
 def _make_attempt(draft: Draft) -> bool:
     """Make the next attempt of an agent whose last one failed, once it is time."""
     state, alarm = draft.state, draft.run.alarm
@@ -284,7 +238,7 @@ def _begin(draft: Draft, state: AgentState) -> None:
     if state.python is not None:
         target: str | tuple[str, ...] = state.python
     else:
-        target = tuple(_as_text(part) for part in _rendered(state.command, scope))
+        target = tuple(as_text(part) for part in _rendered(state.command, scope))
     entry = draft.emit("agent.started", state=state.name, attempt=run.attempts + 1)
     draft.work = Work(
         kind="python" if state.python is not None else "command",
@@ -303,85 +257,6 @@ def _begin(draft: Draft, state: AgentState) -> None:
         max_bytes=facts.max_bytes,
         is_isolated=state.is_isolated,
     )
-
-
-def _open_gate(draft: Draft, state: HumanState) -> None:
-    run, scope = draft.run, draft.scope()
-    options = state.offered(run.returns.get(state.name, 0))
-    form = None if state.form is None else _render_form(state.form, scope)
-    forms = {option: _render_form(form, scope) for option, form in state.forms.items()}
-    _open(
-        draft,
-        kind=state.type,
-        message=_as_text(state.message.render(scope)),
-        options=options,
-        form=form,
-        forms=forms or None,
-        show=_shown(draft, state, scope),
-        assign=_render_assign(draft, state.assign, scope) or None,
-        exclude=excluded(state.exclude, run) or None,
-        comment=[option for option in options if option in state.comment or option == "revise"] or None,
-        priority=None if state.priority == "normal" else state.priority,
-        due_at=_due_text(draft, state.timeout),
-        default=_checked_default(state, form, forms),
-    )
-
-
-def _open(draft: Draft, **data: Json) -> None:
-    run = draft.run
-    draft.emit("request.opened", request=request_id(run.id, run.seq + 1), **data)
-
-
-def _shown(draft: Draft, state: HumanState, scope: Scope) -> list[Json]:
-    if isinstance(state.show, Mapping):
-        return [
-            {"name": label, "value": draft.keep(value.render(scope), f"{label!r} shown in state {state.name!r}")}
-            for label, value in state.show.items()
-        ]
-    shown = []
-    for name in state.show:
-        revision = draft.run.artifacts.get(name)
-        shown.append(
-            {
-                "name": name,
-                "revision": revision.revision if revision else None,
-                "sha256": revision.sha256 if revision else None,
-            }
-        )
-    return shown
-
-
-def _render_assign(draft: Draft, assign: Assignment, scope: Scope) -> Json:
-    if isinstance(assign, Mapping):
-        return {option: _people(draft, entries, scope) for option, entries in assign.items()}
-    return _people(draft, assign, scope)
-
-
-def _people(draft: Draft, entries: tuple[str, ...], scope: Scope) -> list[str]:
-    return [_render_person(draft, entry, scope) for entry in entries]
-
-
-def _render_person(draft: Draft, entry: str, scope: Scope) -> str:
-    template = parse_value(entry)
-    if not template.is_constant:
-        return check_person(template.render(scope), f"assign: {entry!r}")
-    if entry != "initiator":
-        return entry
-    if draft.run.initiator is None:
-        raise Invalid("assign: the run has no initiator", code="person")
-    return draft.run.initiator
-
-
-def _checked_default(state: HumanState, form: Json, forms: Mapping[str, Json]) -> Json:
-    default = state.default
-    if default is None:
-        return None
-    form = forms.get(default["decision"], form)
-    if form is None:
-        return {"decision": default["decision"]}
-    answers = jsonschemas.fill_defaults(form, default.get("answers", {}))
-    jsonschemas.validate(form, answers, "answers of the default", "answers")
-    return {"decision": default["decision"], "answers": answers}
 
 
 def _revise(draft: Draft, state: AgentState) -> None:
@@ -409,41 +284,8 @@ def _revise(draft: Draft, state: AgentState) -> None:
         )
 
 
-def _render_form(schema: Json, scope: Scope) -> Json:
-    if isinstance(schema, list):
-        return [_render_form(item, scope) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    rendered = {}
-    for key, value in schema.items():
-        if key in _RENDERED_IN_FORMS:
-            rendered[key] = parse_value(value).render(scope)
-        elif key in SCHEMAS_BY_NAME and isinstance(value, dict):
-            rendered[key] = {name: _render_form(item, scope) for name, item in value.items()}
-        else:
-            rendered[key] = _render_form(value, scope)
-    return rendered
-
-
 def _rendered(value: Value | None, scope: Scope) -> Json:
     return None if value is None else value.render(scope)
-
-
-def _arguments_without_secrets(draft: Draft) -> Json:
-    state = draft.state
-    if not isinstance(state, AgentState):
-        return None
-    hidden = {name: f"(env.{name})" for name in draft.facts.env}
-    try:
-        return state.arguments.render(draft.scope(env=hidden))
-    except Invalid:  # they did render when the attempt began; what was there then need not be now
-        return None
-
-
-def _as_text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else canonical(value)
 
 
 def _in_state(draft: Draft, message: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdpoint.engine.draft import Draft
-from holdpoint.engine.due import check_settled
+from holdpoint.engine.due import check_caught_up
 from holdpoint.engine.errors import Conflict, Invalid, did_you_mean
 from holdpoint.engine.model import MOVED, Assign, Cancel, Claim, Extend, Move, RequestRecord, Retry
 from holdpoint.engine.people import check_person, is_role
@@ -57,7 +57,7 @@ def extend(draft: Draft, command: Extend) -> bool:
 
 
 def _open_one(draft: Draft, request_id: str) -> RequestRecord:
-    check_settled(draft)
+    check_caught_up(draft)
     request = draft.run.requests.get(request_id)
     if request is None:
         raise Conflict(f"request {request_id} is no longer open", code="settled")

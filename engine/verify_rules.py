@@ -15,32 +15,47 @@ from typing import TypeAlias
 
 from holdpoint.engine.canonical import Json, canonical, digest
 from holdpoint.engine.decide import form_of
-from holdpoint.engine.definition import AgentState, AnyState, Ask, Definition, EndState, HumanState, WaitState
+from holdpoint.engine.definition import (
+    CRASH_OPTIONS,
+    DEFAULT_PRIORITY,
+    TIMEOUT,
+    AgentState,
+    AnyState,
+    Ask,
+    Assignment,
+    Definition,
+    EndState,
+    HumanState,
+    WaitState,
+)
+from holdpoint.engine.durations import Duration
 from holdpoint.engine.expressions import parse_value
+from holdpoint.engine.gates import excluded
 from holdpoint.engine.ids import request_id
 from holdpoint.engine.model import (
     MAX_CRASHES,
     MAX_SIGNALS,
     MAX_TRANSITIONS,
     MOVED,
+    NOTING,
     ON_CANCEL,
     SETTLING,
     Entry,
     RunRecord,
 )
 from holdpoint.engine.people import ROLE, assigned, may_act
-from holdpoint.engine.proceed import CRASH_OPTIONS, excluded, retry_delay
+from holdpoint.engine.proceed import retry_delay
 from holdpoint.engine.times import format_time, parse_time
 from holdpoint.engine.verify_replay import Moment, Problem, Replay, guarded
 
 _Rule: TypeAlias = Callable[[Moment, Definition], Iterator[Problem]]
 
-_AFTER_END = frozenset({"decision.refused", "agent.late"})
-_WHILE_FAILED = _AFTER_END | {
+_WHILE_FAILED = NOTING | {
     "operator.retried", "operator.cancelled", "operator.moved", "request.voided", "run.cancelled", "signal.received",
 }  # fmt: skip
 # A calendar changes with its zone's rules: a due time that was right when it was set must not turn wrong with them.
 _VOIDING = frozenset({"request.voided", "run.cancelled", "operator.cancelled", "operator.moved"})
+_NO_ANSWERS = digest(canonical(None))
 _CALENDAR_SLACK = timedelta(days=1)
 
 
@@ -108,7 +123,7 @@ def _is_held(run: RunRecord, state: AnyState | None) -> bool:
 def _at_rest(moment: Moment, definition: Definition) -> Iterator[Problem]:
     run, kind = moment.before, moment.entry.kind
     if run.phase == "ended":
-        if kind not in _AFTER_END:
+        if kind not in NOTING:
             yield "ended", "the run had ended"
     elif run.failure is not None and kind not in _WHILE_FAILED:
         yield "failed", "the run had failed"
@@ -240,55 +255,74 @@ def _opened(moment: Moment, definition: Definition) -> Iterator[Problem]:
         yield "requests", "another request was open"
     if entry.data["request"] != request_id(run.id, entry.seq):
         yield "requests", f"{entry.data['request']} is not the id that follows from its place"
-    if entry.data["kind"] == "crash":
-        state = _agent(run, definition)
-        if run.phase != "crashed" or state is None or state.after_crash != "ask":
-            yield "requests", f"no attempt crashed in {run.state!r} that is to be asked about"
-        if tuple(entry.data["options"]) != CRASH_OPTIONS:
-            yield "requests", "its options are not those of a crash"
+    rule = _crash_opened if entry.data["kind"] == "crash" else _gate_opened
+    yield from rule(moment, definition)
+
+
+def _crash_opened(moment: Moment, definition: Definition) -> Iterator[Problem]:
+    run, data = moment.before, moment.entry.data
+    state = _agent(run, definition)
+    if run.phase != "crashed" or state is None or state.after_crash != "ask":
+        yield "requests", f"no attempt crashed in {run.state!r} that is to be asked about"
         return
+    yield from _opened_as_defined(moment, definition, state.ask, list(CRASH_OPTIONS))
+    if data.get("default", {}) != (state.ask.default or {}):
+        yield "requests", "its default is not the one of the definition"
+
+
+def _gate_opened(moment: Moment, definition: Definition) -> Iterator[Problem]:
+    run, entry = moment.before, moment.entry
     gate = definition.states.get(run.state or "")
     if run.phase != "entered" or not isinstance(gate, HumanState) or entry.data["kind"] != gate.type:
         yield "requests", f"the run was {run.phase} in {run.state!r}, which opens no such request"
         return
-    yield from _opened_as_defined(moment, definition, gate)
+    options = gate.offered(run.returns.get(gate.name, 0))
+    yield from _opened_as_defined(moment, definition, gate, options)
+    if entry.data.get("comment", []) != [one for one in options if one in gate.comment or one == "revise"]:
+        yield "requests", "it needs comments for other options than the definition"
+    # The answers of its default were completed by a form that was rendered then.
+    if entry.data.get("default", {}).get("decision") != (gate.default or {}).get("decision"):
+        yield "requests", "its default is not the one of the definition"
     yield from _shown(entry, run)
 
 
-def _opened_as_defined(moment: Moment, definition: Definition, gate: HumanState) -> Iterator[Problem]:
+def _opened_as_defined(
+    moment: Moment, definition: Definition, asked: HumanState | Ask, options: list[str]
+) -> Iterator[Problem]:
+    """What a gate and the question after a crash have in common: options, people, priority, deadline."""
     run, entry = moment.before, moment.entry
-    options = gate.offered(run.returns.get(gate.name, 0))
     if entry.data["options"] != options:
         yield "requests", f"it offers {entry.data['options']}, the definition {options}"
-    if entry.data.get("priority", "normal") != gate.priority:
+    if entry.data.get("priority", DEFAULT_PRIORITY) != asked.priority:
         yield "requests", "its priority is not the one of the definition"
-    if entry.data.get("exclude", []) != excluded(gate.exclude, run):
+    if entry.data.get("exclude", []) != excluded(asked.exclude, run):
         yield "requests", "it excludes others than the definition"
-    if not _is_assigned_as_defined(entry.data.get("assign", []), gate, run):
+    if not _is_assigned_as_defined(entry.data.get("assign", []), asked.assign, run):
         yield "requests", "its people are not those of the definition"
-    if entry.data.get("comment", []) != [one for one in options if one in gate.comment or one == "revise"]:
-        yield "requests", "it needs comments for other options than the definition"
-    if (entry.data.get("default") or {}).get("decision") != (gate.default or {}).get("decision"):
-        yield "requests", "its default is not the one of the definition"
+    yield from _due_as_defined(moment, definition, asked.timeout, "it opened")
+
+
+def _due_as_defined(moment: Moment, definition: Definition, timeout: Duration | None, since: str) -> Iterator[Problem]:
+    entry = moment.entry
     due_at = parse_time(entry.data["due_at"]) if "due_at" in entry.data else None
-    if gate.timeout is None or due_at is None:
-        if (gate.timeout is None) != (due_at is None):
+    if timeout is None or due_at is None:
+        if (timeout is None) != (due_at is None):
             yield "deadline", "it has a deadline where the definition has none, or none where it has one"
         return
-    distance = abs(due_at - gate.timeout.after(entry.at, definition.zone))
-    if distance > (_CALENDAR_SLACK if gate.timeout.days else timedelta(0)):
-        yield "deadline", f"it is due at {entry.data['due_at']}, not {gate.timeout} after it opened"
+    distance = abs(due_at - timeout.after(entry.at, definition.zone))
+    if distance > (_CALENDAR_SLACK if timeout.days else timedelta(0)):
+        yield "deadline", f"it is due at {entry.data['due_at']}, not {timeout} after {since}"
 
 
-def _is_assigned_as_defined(assign: Json, gate: HumanState, run: RunRecord) -> bool:
+def _is_assigned_as_defined(assign: Json, defined: Assignment, run: RunRecord) -> bool:
     """Whether these can be the rendered people; what a template gave then is not known."""
-    if isinstance(gate.assign, Mapping):
+    if isinstance(defined, Mapping):
         return (
             isinstance(assign, dict)
-            and assign.keys() == gate.assign.keys()
-            and all(_are_people(assign[option], people, run) for option, people in gate.assign.items())
+            and assign.keys() == defined.keys()
+            and all(_are_people(assign[option], people, run) for option, people in defined.items())
         )
-    return _are_people(assign, gate.assign, run)
+    return _are_people(assign, defined, run)
 
 
 def _are_people(assign: Json, people: tuple[str, ...], run: RunRecord) -> bool:
@@ -348,10 +382,10 @@ def _expired(moment: Moment, definition: Definition) -> Iterator[Problem]:
     gate = definition.states[request.state]
     asked = gate.ask if isinstance(gate, AgentState) else gate
     default = asked.default if isinstance(asked, HumanState | Ask) else None
-    expected = default["decision"] if default is not None else "timeout"
+    expected = default["decision"] if default is not None else TIMEOUT
     if data["decision"] != expected:
         yield "expired", f"{data['decision']!r} was applied, and {expected!r} is what the definition says"
-    answers = (request.data.get("default") or {}).get("answers")
+    answers = request.silence.get("answers")
     if data.get("answers") != (None if answers is None else digest(canonical(answers))):
         yield "expired", "its answers are not those of the default"
     yield from _crash_settled(moment) if request.kind == "crash" else _stood_on(moment)
@@ -373,11 +407,16 @@ def _stood_on(moment: Moment) -> Iterator[Problem]:
 
 
 def _crash_settled(moment: Moment) -> Iterator[Problem]:
-    following = moment.following.kind if moment.following is not None else None
+    """What was decided of a crashed attempt follows at once, but for a retry, which is made when somebody works."""
+    data, following = moment.entry.data, moment.following
     wanted = {"done": ("agent.succeeded", "agent.failed"), "fail": ("agent.failed",)}
-    then = wanted.get(moment.entry.data["decision"])
-    if then is not None and following not in then:
+    then = wanted.get(data["decision"])
+    if then is None:
+        return
+    if following is None or following.kind not in then:
         yield "attempt", f"it is not followed by {' or '.join(then)}"
+    elif following.kind == "agent.succeeded" and following.data["output"] != data.get("answers", _NO_ANSWERS):
+        yield "attempt", "its answers are not the output that follows"
 
 
 def _voided(moment: Moment, definition: Definition) -> Iterator[Problem]:
@@ -393,16 +432,11 @@ def _wait_started(moment: Moment, definition: Definition) -> Iterator[Problem]:
     if run.phase != "entered" or not isinstance(state, WaitState):
         yield "wait", f"the run was {run.phase} in {run.state!r}, where no wait begins"
         return
-    due_at = parse_time(entry.data["due_at"]) if "due_at" in entry.data else None
     duration = state.timeout if state.takes else state.duration
-    if duration is None:
-        if (due_at is None) != bool(state.takes):
-            yield "deadline", "it has a deadline where the definition has none, or none where it has one"
-        return
-    expected = duration.after(entry.at, definition.zone)
-    slack = _CALENDAR_SLACK if duration.days else timedelta(0)
-    if due_at is None or abs(due_at - expected) > slack:
-        yield "deadline", f"it is due at {entry.data.get('due_at')}, not {duration} after it began"
+    if state.until is None:
+        yield from _due_as_defined(moment, definition, duration, "it began")
+    elif "due_at" not in entry.data:
+        yield "deadline", "it has no deadline where the definition has one"
 
 
 def _wait_ended(moment: Moment, definition: Definition) -> Iterator[Problem]:
@@ -414,7 +448,7 @@ def _wait_ended(moment: Moment, definition: Definition) -> Iterator[Problem]:
     if "signal" in data:
         yield from _signal_taken(moment, state)
         return
-    option = "timeout" if state.takes else "done"
+    option = TIMEOUT if state.takes else "done"
     if data["option"] != option or "output" in data:
         yield "wait", f"a wait that ends by its time is left by {option!r}, with nothing"
     is_past = run.phase == "entered" and state.until is not None

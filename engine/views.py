@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.due import is_due
 from holdpoint.engine.errors import RunFailed
 from holdpoint.engine.evolve import request_changed, request_opened
-from holdpoint.engine.model import Entry, RequestRecord, Revision, RunRecord, Status, Values
+from holdpoint.engine.model import AGENT_PHASES, Entry, RequestRecord, Revision, RunRecord, Status, Values
 from holdpoint.engine.names import decision_result, resolve
 from holdpoint.engine.times import format_time
 
@@ -65,7 +67,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run as people see it. `requests` holds the open ones; `error` is None unless the run is `failed`."""
+    """A run as people see it. `requests` holds the open ones; `error` is None unless the run is `failed`.
+
+    `attempt` is the attempt of its agent that is under way or comes next, as `attempt_view` gives it; None where the
+    run waits for no agent. `updated_at` is when something of the run last changed: a refused decision changes nothing.
+    """
 
     id: str
     workflow: str
@@ -82,6 +88,7 @@ class Run:
     visits: Mapping[str, int]
     parent: str | None
     error: Mapping[str, Json] | None
+    attempt: Mapping[str, Json] | None
     started_at: datetime
     updated_at: datetime
     ended_at: datetime | None
@@ -134,6 +141,7 @@ class RunSummary:
     visits: Mapping[str, int]
     parent: str | None
     error: Mapping[str, Json] | None
+    attempt: Mapping[str, Json] | None
     started_at: datetime
     updated_at: datetime
     ended_at: datetime | None
@@ -143,9 +151,15 @@ class RunSummary:
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
 
-def run_view(run: RunRecord, values: Values, now: datetime, *, is_replayed: bool | None = None) -> Run:
+def run_view(
+    run: RunRecord,
+    values: Values,
+    now: datetime,
+    *,
+    attempt: Mapping[str, Json] | None = None,
+    is_replayed: bool | None = None,
+) -> Run:
     """A run with all it has."""
-    values.look_ahead(run.results.values())
     return Run(
         id=run.id,
         workflow=run.workflow,
@@ -174,15 +188,18 @@ def run_view(run: RunRecord, values: Values, now: datetime, *, is_replayed: bool
         initiator=run.initiator,
         visits=dict(run.visits),
         parent=None,
-        error=_error(run, values),
+        error=_full_error(run, values),
+        attempt=attempt,
         started_at=run.started_at,
-        updated_at=run.at,
+        updated_at=run.updated_at,
         ended_at=run.ended_at,
         replayed=is_replayed,
     )
 
 
-def summary_view(run: RunRecord, values: Values, now: datetime) -> RunSummary:
+def summary_view(
+    run: RunRecord, values: Values, now: datetime, *, attempt: Mapping[str, Json] | None = None
+) -> RunSummary:
     """A run in a listing."""
     return RunSummary(
         id=run.id,
@@ -196,10 +213,37 @@ def summary_view(run: RunRecord, values: Values, now: datetime) -> RunSummary:
         visits=dict(run.visits),
         parent=None,
         error=_error(run, values),
+        attempt=attempt,
         started_at=run.started_at,
-        updated_at=run.at,
+        updated_at=run.updated_at,
         ended_at=run.ended_at,
     )
+
+
+def attempt_view(
+    run: RunRecord, values: Values, definition: Definition, now: datetime, *, is_lost: bool = False
+) -> Mapping[str, Json] | None:
+    """The attempt of the run's agent that is under way or comes next: `{number, of, stage, due_at, error}`.
+
+    `stage` is `working` (under a lease), `ready` (for a worker to take it up), `delayed` (until `due_at`; `error` is
+    that of the attempt before), or `lost` (*is_lost*: its process is gone, and nobody has found out yet). None where
+    the run is not in an agent's state, or rests as failed.
+    """
+    state = definition.states.get(run.state or "")
+    if run.phase not in AGENT_PHASES or run.failure is not None or not isinstance(state, AgentState):
+        return None
+    is_under_way = run.phase == "working"
+    failed = values.entry(run.last_error) if run.phase == "delayed" and run.last_error is not None else None
+    stage = ("lost" if is_lost else "working") if is_under_way else "ready"
+    if run.alarm is not None and run.due(now) is None:
+        stage = "delayed"
+    return {
+        "number": run.attempts + (not is_under_way),
+        "of": run.spared + (state.retry.attempts if state.retry else 1),
+        "stage": stage,
+        "due_at": None if run.alarm is None else format_time(run.alarm.due_at),
+        "error": failed and {**_failure(failed), "stderr": _stderr(failed)},
+    }
 
 
 def artifact_view(revision: Revision, values: Values) -> Artifact:
@@ -234,6 +278,27 @@ def request_view(row: RequestRow, run: RunRecord, values: Values, now: datetime,
     if view.attempt is None:
         return view
     return replace(view, attempt={**view.attempt, "late_output": _late_output(late, row.opened_seq, values)})
+
+
+def in_authors_order(request: Request, definition: Definition) -> Request:
+    """The request with the keys of its forms in the order in which the workflow's author wrote them.
+
+    What is stored is canonical, with its keys sorted; the definition has the order.
+    """
+    state = definition.states.get(request.state)
+    if not isinstance(state, HumanState):
+        return request
+    forms = request.forms and {name: _ordered(form, state.forms.get(name)) for name, form in request.forms.items()}
+    return replace(request, form=_ordered(request.form, state.form), forms=forms)
+
+
+def _ordered(value: Json, pattern: Json) -> Json:
+    if isinstance(value, dict) and isinstance(pattern, dict):
+        keys = [*(key for key in pattern if key in value), *(key for key in value if key not in pattern)]
+        return {key: _ordered(value[key], pattern.get(key)) for key in keys}
+    if isinstance(value, list) and isinstance(pattern, list):
+        return [_ordered(*pair) for pair in zip_longest(value, pattern[: len(value)])]
+    return value
 
 
 def decision_dict(entry: Entry, values: Values) -> dict[str, Json]:
@@ -286,7 +351,7 @@ def _shown(item: Mapping[str, Json], values: Values, with_contents: bool) -> Map
 
 
 def _default_decision(request: RequestRecord) -> dict[str, Json]:
-    default = request.data.get("default") or {"decision": "timeout"}
+    default = request.silence
     return {
         "decision": default["decision"],
         "by": None,
@@ -310,10 +375,27 @@ def _late_output(late: Sequence[Entry], opened_seq: int, values: Values) -> Json
     return values.content(outputs[-1]) if outputs and outputs[-1] else None
 
 
-def _error(run: RunRecord, values: Values) -> Mapping[str, Json] | None:
+def _error(run: RunRecord, values: Values) -> dict[str, Json] | None:
     if run.failure is None or run.status != "failed":
         return None
-    data = values.entry(run.failure).data
+    return _failure(values.entry(run.failure))
+
+
+def _full_error(run: RunRecord, values: Values) -> Mapping[str, Json] | None:
+    """The error with what its agent wrote on its standard error; an agent's failure was noted right before."""
+    error = _error(run, values)
+    if error is None or run.failure is None or run.last_error != run.failure - 1:
+        return error and {**error, "stderr": ""}
+    return {**error, "stderr": _stderr(values.entry(run.last_error))}
+
+
+def _stderr(entry: Entry) -> str:
+    return str(entry.data.get("stderr", ""))
+
+
+def _failure(entry: Entry) -> dict[str, Json]:
+    """What a failure's entry (`run.failed`, `agent.failed`) says of it."""
+    data = entry.data
     return {
         "code": data["code"],
         "message": data["message"],

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdpoint.graphs.picture import CANCEL, Edge, Node, Picture
+from holdpoint.graphs.themes import LIGHT, pen_width
 
 _START = "(start)"  # no state can be called that
-_TAKEN, _IDLE = "#d4006a", "#5f6368"
-_LOOKS = {  # class → shape, fill, line
-    "agent": ("box", "#e8f0fe", "#1a56b0"),
-    "approval": ("octagon", "#fff4d6", "#a56a00"),
-    "return": ("hexagon", "#fff4d6", "#a56a00"),
-    "form": ("note", "#fff4d6", "#a56a00"),
-    "wait": ("parallelogram", "#efe9fb", "#6a3fb5"),
-    "success": ("ellipse", "#e3f5e6", "#1e7a34"),
-    "failure": ("ellipse", "#fde8e8", "#b02a2a"),
+_SHAPES = {
+    "agent": "box",
+    "approval": "octagon",
+    "return": "hexagon",
+    "form": "note",
+    "wait": "parallelogram",
 }
 
 
@@ -26,9 +24,7 @@ def emit(picture: Picture) -> str:
 
 def _lines(picture: Picture) -> Iterator[str]:
     yield f"digraph {_quoted(picture.workflow)} {{"
-    title = [picture.title or picture.workflow]
-    if picture.run is not None:
-        title.append(f"{picture.run}: {picture.standing}")
+    title = [picture.title or picture.workflow, picture.caption]
     yield f'  graph [rankdir=TB, labelloc=t, fontname="sans-serif", label={_label(title)}];'
     yield '  node [style=filled, fontname="sans-serif", fontsize=12];'
     yield '  edge [fontname="sans-serif", fontsize=10];'
@@ -43,43 +39,45 @@ def _lines(picture: Picture) -> Iterator[str]:
 
 
 def _node(node: Node) -> str:
-    look = _look(node)
-    shape, fill, line = _LOOKS[look]
-    classes = [look]
-    attributes = {"shape": shape, "fillcolor": _quoted(fill), "color": _quoted(line)}
+    classes = [node.look]
     notes = ", ".join(node.notes)
+    attributes = {
+        "shape": _SHAPES.get(node.type, "ellipse"),
+        "fillcolor": _quoted(LIGHT[node.look if node.heat is None else f"heat{node.heat}"]),
+        "color": _quoted(LIGHT[f"{node.look}-line"]),
+    }
     if node.kind == "end":
         attributes["peripheries"] = "2"
     if node.is_irreversible:
         classes.append("irreversible")
-        attributes |= {"peripheries": "2", "color": _quoted("#b02a2a")}
+        attributes |= {"peripheries": "2", "color": _quoted(LIGHT["danger"])}
         notes = f"⚠ {notes}"
-    if node.visits:
-        classes.append("visited")
-    if node.is_current:
-        classes.append("current")
-        attributes |= {"color": _quoted(_TAKEN), "penwidth": "4"}
-    attributes["label"] = _label([node.name, node.title, notes, node.visited])
+    if node.heat is not None:
+        classes.append(f"heat{node.heat}")
+    classes += [mark for mark in ("visited", "current", "failed", "dim") if mark in node.marks]
+    if "current" in node.marks:
+        attributes |= {"color": _quoted(LIGHT["taken"]), "penwidth": "4"}
+    if "dim" in node.marks:
+        attributes |= {"color": _quoted(LIGHT["dim-line"]), "fontcolor": _quoted(LIGHT["dim-ink"])}
+        attributes["fillcolor"] = _quoted(LIGHT["dim"])
+    attributes["label"] = _label([node.name, node.title, notes, node.remark, *node.details])
     attributes["id"] = _quoted(f"state-{node.name}")
     attributes["class"] = _quoted(" ".join(classes))
     return f"{_quoted(node.name)} [{_attributes(attributes)}];"
 
 
-def _look(node: Node) -> str:
-    if node.kind == "end":
-        return "success" if node.is_success else "failure"
-    return node.notes[0]
-
-
 def _edge(edge: Edge, number: int) -> str:
-    classes = ["timed" if edge.is_timed else "option"]
-    attributes = {"color": _quoted(_IDLE)}
+    classes = ["timed" if edge.is_timed else "option", *sorted(edge.marks)]
+    attributes = {"color": _quoted(LIGHT["edge"])}
     if edge.is_timed:
         attributes["style"] = "dashed"
-    if edge.taken:
-        classes.append("taken")
-        attributes |= {"color": _quoted(_TAKEN), "penwidth": "2.5"}
-    attributes["label"] = _label([edge.label, edge.guard, edge.used])
+    if "taken" in edge.marks:
+        attributes |= {"color": _quoted(LIGHT["taken"]), "penwidth": "2.5"}
+    if edge.share is not None:
+        attributes |= {"color": _quoted(LIGHT["edge"]), "penwidth": f"{pen_width(edge.share):g}"}
+    if "dim" in edge.marks:
+        attributes |= {"color": _quoted(LIGHT["dim-line"]), "fontcolor": _quoted(LIGHT["dim-ink"])}
+    attributes["label"] = _label([edge.label, edge.guard, edge.remark, *edge.details])
     attributes["id"] = _quoted(f"edge-{number}")
     attributes["class"] = _quoted(" ".join(classes))
     return f"{_quoted(edge.source or _START)} -> {_quoted(edge.to)} [{_attributes(attributes)}];"

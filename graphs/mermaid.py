@@ -9,19 +9,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from holdpoint.graphs.overlays import HEATS
 from holdpoint.graphs.picture import CANCEL, Edge, Node, Picture
+from holdpoint.graphs.themes import LIGHT, pen_width
 
 _SHAPES = {"agent": ("[", "]"), "human": ("{{", "}}"), "wait": ("[/", "/]"), "end": ("([", "])")}
-_STYLES = (
-    "classDef agent fill:#e8f0fe,stroke:#1a56b0,color:#102a56",
-    "classDef human fill:#fff4d6,stroke:#a56a00,color:#4a3000",
-    "classDef wait fill:#efe9fb,stroke:#6a3fb5,color:#2f1a57",
-    "classDef success fill:#e3f5e6,stroke:#1e7a34,color:#0d3a18",
-    "classDef failure fill:#fde8e8,stroke:#b02a2a,color:#561010",
-    "classDef irreversible stroke-width:3px",
-    "classDef visited stroke-width:2px",
-    "classDef current stroke:#d4006a,stroke-width:4px",
-)
+_LOOKS = {"agent": "agent", "human": "approval", "wait": "wait"}
+_LOOKS |= {look: look for look in ("success", "failure", "cancelled", "dim")}
+_STYLES = {
+    **{
+        name: f"fill:{LIGHT[look]},stroke:{LIGHT[f'{look}-line']},color:{LIGHT[f'{look}-ink']}"
+        for name, look in _LOOKS.items()
+    },
+    **{f"heat{step}": f"fill:{LIGHT[f'heat{step}']},color:{LIGHT['heat-ink']}" for step in range(len(HEATS) + 1)},
+    "irreversible": "stroke-width:3px",
+    "visited": "stroke-width:2px",
+    "current": f"stroke:{LIGHT['taken']},stroke-width:4px",
+    "failed": f"stroke:{LIGHT['danger']},stroke-width:6px",
+}
 _START, _CANCEL = "start", "cancelled"
 _BEGINNINGS = {None: _START, CANCEL: _CANCEL}
 _PLAIN = frozenset(" ,.:()-_/+=?!'")
@@ -33,9 +38,7 @@ def emit(picture: Picture) -> str:
 
 
 def _lines(picture: Picture) -> Iterator[str]:
-    title = [picture.title or picture.workflow]
-    if picture.run is not None:
-        title.append(f"{picture.run}: {picture.standing}")
+    title = [part for part in (picture.title or picture.workflow, picture.caption) if part]
     yield "---"
     yield f"title: {_as_yaml(' · '.join(title))}"
     yield "---"
@@ -47,35 +50,42 @@ def _lines(picture: Picture) -> Iterator[str]:
         yield f"  {_node(node)}"
     for edge in picture.edges:
         yield f"  {_edge(edge)}"
-    for style in _STYLES:
-        yield f"  {style}"
-    for node in picture.nodes:
-        for name in _classes(node):
-            yield f"  class {_id(node.name)} {name}"
-    taken = ",".join(str(number) for number, edge in enumerate(picture.edges) if edge.taken)
+    classes = [(node.name, name) for node in picture.nodes for name in _classes(node)]
+    used = {name for _, name in classes}
+    yield from (f"  classDef {name} {style}" for name, style in _STYLES.items() if name in used)
+    yield from (f"  class {_id(state)} {name}" for state, name in classes)
+    yield from _link_styles(picture)
+
+
+def _link_styles(picture: Picture) -> Iterator[str]:
+    if picture.overlay == "heat":
+        for number, edge in enumerate(picture.edges):
+            yield f"  linkStyle {number} stroke-width:{pen_width(edge.share or 0.0):g}px"
+        return
+    taken = ",".join(str(number) for number, edge in enumerate(picture.edges) if "taken" in edge.marks)
     if taken:
-        yield f"  linkStyle {taken} stroke:#d4006a,stroke-width:3px"
+        yield f"  linkStyle {taken} stroke:{LIGHT['taken']},stroke-width:3px"
 
 
 def _node(node: Node) -> str:
     opening, closing = _SHAPES[node.kind]
-    parts = (node.name, node.title, ", ".join(node.notes), node.visited)
+    parts = (node.name, node.title, ", ".join(node.notes), node.remark, *node.details)
     label = "<br/>".join(_escaped(part) for part in parts if part)
     return f'{_id(node.name)}{opening}"{label}"{closing}'
 
 
 def _classes(node: Node) -> Iterator[str]:
-    yield node.kind if node.kind != "end" else "success" if node.is_success else "failure"
+    yield node.outcome or node.kind
     if node.is_irreversible:
         yield "irreversible"
-    if node.is_current:
-        yield "current"
-    elif node.visits:
-        yield "visited"
+    if node.heat is not None:
+        yield f"heat{node.heat}"
+    yield from (mark for mark in ("visited", "current", "failed", "dim") if mark in node.marks)
 
 
 def _edge(edge: Edge) -> str:
-    label = "<br/>".join(_escaped(part) for part in (edge.label, edge.guard, edge.used) if part)
+    parts = (edge.label, edge.guard, edge.remark, *edge.details)
+    label = "<br/>".join(_escaped(part) for part in parts if part)
     arrow = "-.->" if edge.is_timed else "-->"
     source = _BEGINNINGS.get(edge.source) or _id(edge.source or "")
     return f"{source} {arrow}" + (f'|"{label}"|' if label else "") + f" {_id(edge.to)}"

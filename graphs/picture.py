@@ -1,46 +1,54 @@
-"""What there is to draw, whatever the format: nodes, edges, and the way that a run came."""
+"""What there is to draw, whatever the format: the nodes and edges of a definition; overlays lay over it what runs did.
+
+An overlay gives nodes and edges their marks, their remarks and their heat; it adds none but ways that no edge shows.
+"""
 
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, TypeAlias
 
 from holdpoint.engine.definition import AgentState, AnyState, Definition, EndState, HumanState, Target, WaitState
-from holdpoint.engine.model import Entry, RunRecord
+from holdpoint.engine.traffic import Passage
 
 Kind: TypeAlias = Literal["agent", "human", "wait", "end"]
-_Way: TypeAlias = tuple[str | None, str, str, bool]
+Mark: TypeAlias = Literal["current", "failed", "visited", "taken", "dim"]
+"""`dim`: of a run, what it cannot come to any more; of many, where none of them came."""
+Overlay: TypeAlias = Literal["", "run", "heat"]
 
 CANCEL = "(cancel)"
 """Where the ways begin that a cancelled run takes; no state can be called that."""
 
-_SETTLED = frozenset({"request.decided", "request.expired"})
-_WORKED = frozenset({"agent.succeeded", "agent.failed"})
 # They turn the text around them about, so that a title could pass for another.
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A state. `notes` say in words what kind of state it is; `visits` count how often the run has entered it."""
+    """A state. `notes` say in words what kind of state it is, `people` whom it asks; `outcome` is an end's.
+
+    `remark` and `details` are what an overlay says of it, `heat` how long runs stay there, as a step of `HEATS`.
+    """
 
     name: str
     kind: Kind
+    type: str
     title: str
     notes: tuple[str, ...]
+    people: str
     is_irreversible: bool
-    is_success: bool
-    is_current: bool
-    visits: int
+    outcome: str
+    marks: frozenset[Mark] = frozenset()
+    remark: str = ""
+    details: tuple[str, ...] = ()
+    heat: int | None = None
 
     @property
-    def visited(self) -> str:
-        """How often the run has been here, in words; nothing where it has not."""
-        return f"visited {_times(self.visits)}" if self.visits else ""
+    def look(self) -> str:
+        """What decides its shape and colour: its type, of an end its outcome."""
+        return self.outcome or self.type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,79 +56,73 @@ class Edge:
     """A way from one state to another; `source` is None for the way to the first, `CANCEL` when it is cancelled.
 
     One that the clock takes is `is_timed`: either the timeout's own edge, or a second one beside that of the option
-    which is the default. `after` is how long until then. `taken` counts how often the run went this way.
+    which is the default. `after` is how long until then. `share` is the part of all that left the state which went
+    this way.
     """
 
     source: str | None
     option: str
     guard: str
     to: str
-    is_timed: bool
-    after: str
-    taken: int
+    is_timed: bool = False
+    after: str = ""
+    marks: frozenset[Mark] = frozenset()
+    remark: str = ""
+    details: tuple[str, ...] = ()
+    share: float | None = None
 
     @property
     def label(self) -> str:
         """What stands on the edge, without its guard."""
-        if not self.is_timed:
-            return self.option
-        after = f"after {self.after}" if self.after else "in time"
-        return after if self.option == "timeout" else f"{after}: {self.option}"
+        return self.option if not self.is_timed else f"{self.timing}: {self.option}" if self.is_default else self.timing
 
     @property
-    def used(self) -> str:
-        """How often the run went this way, in words; nothing where it did not."""
-        return f"taken {_times(self.taken)}" if self.taken else ""
+    def timing(self) -> str:
+        """When the clock takes it."""
+        return f"after {self.after}" if self.after else "in time"
 
+    @property
+    def is_default(self) -> bool:
+        """Whether the clock chooses here what a person could have chosen."""
+        return self.is_timed and self.option != "timeout"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
-    """One step of the way that a run came. `by` says who or what chose the option."""
-
-    at: datetime
-    source: str | None
-    option: str
-    to: str
-    by: str
+    @property
+    def is_error(self) -> bool:
+        """Whether it is where an agent goes whose attempts have all failed."""
+        return self.option == "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A graph, in the author's order. `run` is None for a definition's; `standing` says where the run stands."""
+    """A graph, in the author's order, with the overlay that lies over it: none, a run's way, or the heat of many runs.
+
+    `caption` says in a line what the overlay is of; `way` is how a run came.
+    """
 
     workflow: str
     title: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    run: str | None
-    standing: str
-    way: tuple[Passage, ...]
+    overlay: Overlay = ""
+    caption: str = ""
+    way: tuple[Passage, ...] = ()
 
     def edges_from(self, source: str | None) -> list[Edge]:
         """The edges that leave a state, or (None) lead to the first."""
         return [edge for edge in self.edges if edge.source == source]
 
 
-def picture(definition: Definition, run: RunRecord | None, history: Sequence[Entry]) -> Picture:
-    """The graph of a definition or of a run. Every text in it is one line, free of control characters."""
-    steps = list(_steps(history)) if run is not None else []
-    taken = Counter(way for way, _ in steps)
+def picture(definition: Definition) -> Picture:
+    """The graph of a definition. Every text in it is one line, free of control characters."""
     return Picture(
         workflow=one_line(definition.workflow),
         title=one_line(definition.title),
-        nodes=tuple(_node(state, run) for state in definition.states.values()),
-        edges=tuple(_edges(definition, taken)),
-        run=None if run is None else one_line(run.id),
-        standing="" if run is None else _standing(run, history),
-        way=tuple(passage for _, passage in steps),
+        nodes=tuple(_node(state) for state in definition.states.values()),
+        edges=tuple(_edges(definition)),
     )
 
 
 _KINDS: Mapping[type, Kind] = {AgentState: "agent", HumanState: "human", WaitState: "wait", EndState: "end"}
-
-
-def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def one_line(text: str) -> str:
@@ -129,20 +131,22 @@ def one_line(text: str) -> str:
 
 
 def _spelt(character: str) -> str:
+    # The last two are no characters at all, and no XML may hold them.
     is_steering = character in _TURNING or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-    return f"\\u{{{ord(character):x}}}" if is_steering else character
+    is_none = ord(character) & 0xFFFE == 0xFFFE
+    return f"\\u{{{ord(character):x}}}" if is_steering or is_none else character
 
 
-def _node(state: AnyState, run: RunRecord | None) -> Node:
+def _node(state: AnyState) -> Node:
     return Node(
         name=state.name,
         kind=_KINDS[type(state)],
+        type=state.type,
         title=one_line(state.title),
         notes=tuple(one_line(note) for note in _notes(state)),
+        people=one_line(_people(state)) if isinstance(state, HumanState) else "",
         is_irreversible=isinstance(state, AgentState) and state.is_irreversible,
-        is_success=isinstance(state, EndState) and state.outcome == "success",
-        is_current=run is not None and run.state == state.name,
-        visits=0 if run is None else run.visits.get(state.name, 0),
+        outcome=state.outcome if isinstance(state, EndState) else "",
     )
 
 
@@ -168,18 +172,15 @@ def _awaited(state: WaitState) -> str:
     return f"for {state.duration}" if state.duration is not None else "until a time"
 
 
-def _edges(definition: Definition, taken: Mapping[_Way, int]) -> Iterator[Edge]:
+def _people(state: HumanState) -> str:
+    by_option = state.assign.values() if isinstance(state.assign, Mapping) else [state.assign]
+    return ", ".join(dict.fromkeys(person for people in by_option for person in people))
+
+
+def _edges(definition: Definition) -> Iterator[Edge]:
     for source, targets in ((None, definition.initial), (CANCEL, definition.on_cancel)):
         for target in targets:
-            yield Edge(
-                source=source,
-                option="",
-                guard=_guard(target, len(targets)),
-                to=target.to,
-                is_timed=False,
-                after="",
-                taken=taken.get((source, "", target.to, False), 0),
-            )
+            yield Edge(source=source, option="", guard=_guard(target, len(targets)), to=target.to)
     for state in definition.states.values():
         options = [(option, option == "timeout") for option in state.on]
         if isinstance(state, HumanState) and state.timeout is not None and state.default is not None:
@@ -194,7 +195,6 @@ def _edges(definition: Definition, taken: Mapping[_Way, int]) -> Iterator[Edge]:
                     to=target.to,
                     is_timed=is_timed,
                     after=after if is_timed else "",
-                    taken=taken.get((state.name, option, target.to, is_timed), 0),
                 )
 
 
@@ -202,40 +202,3 @@ def _guard(target: Target, targets: int) -> str:
     if target.when is not None:
         return f"when {one_line(target.when.source)}"
     return "otherwise" if targets > 1 else ""
-
-
-def _steps(history: Sequence[Entry]) -> Iterator[tuple[_Way, Passage]]:
-    """Each step with the edge that it took: what was decided last before a transition is what caused it."""
-    by, is_timed, is_begun = "", False, False
-    for entry in history:
-        if entry.kind in _SETTLED:
-            is_timed = entry.actor_kind == "timer"
-            by = "the deadline" if is_timed else one_line(entry.actor or "")
-        elif entry.kind in _WORKED:
-            is_timed = False
-            by = one_line(entry.actor or "") if entry.actor_kind == "human" else "the agent"
-        elif entry.kind == "wait.ended":
-            is_timed = "signal" not in entry.data
-            sender = next((one.actor for one in history if one.seq == entry.data.get("signal")), None)
-            by = "the clock" if is_timed else one_line(sender or "a signal")
-        elif entry.kind == "transition":
-            source, option, to = (str(entry.data[name]) for name in ("from", "option", "to"))
-            yield (
-                (source, option, to, is_timed),
-                Passage(at=entry.at, source=source, option=option, to=to, by=by),
-            )
-        elif entry.kind == "state.entered" and not is_begun:
-            is_begun = True
-            to = str(entry.data["state"])
-            yield (None, "", to, False), Passage(at=entry.at, source=None, option="", to=to, by="")
-
-
-def _standing(run: RunRecord, history: Sequence[Entry]) -> str:
-    if run.status == "done":
-        return f"done, with outcome {run.outcome}"
-    where = f" in {run.state}" if run.state else ""
-    if run.status == "failed":
-        failed = next((entry for entry in history if entry.seq == run.failure), None)
-        why = one_line(str(failed.data.get("message", ""))) if failed else ""
-        return f"failed{where}" + (f": {why}" if why else "")
-    return f"{run.status}{where}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdpoint.graphs.picture import CANCEL, Edge, Node, Passage, Picture
+from holdpoint.engine.traffic import Passage
+from holdpoint.graphs.picture import CANCEL, Edge, Node, Picture
 
-_CURRENT, _VISITED = "▶", "✓"
+_SIGNS = {"failed": "✗", "current": "▶", "visited": "✓"}  # the first that a state has is shown
 
 
 def emit(picture: Picture) -> str:
@@ -16,8 +17,8 @@ def emit(picture: Picture) -> str:
 
 def _lines(picture: Picture) -> Iterator[str]:
     yield _titled(picture.workflow, picture.title)
-    if picture.run is not None:
-        yield f"{picture.run} · {picture.standing}"
+    if picture.caption:
+        yield picture.caption
     yield ""
     yield "  start"
     yield from _ways(picture.edges_from(None))
@@ -34,9 +35,9 @@ def _lines(picture: Picture) -> Iterator[str]:
 
 
 def _state(node: Node) -> str:
-    mark = _CURRENT if node.is_current else _VISITED if node.visits else " "
-    notes = ", ".join(note for note in (*node.notes, node.visited) if note)
-    return f"{mark} {node.name} · {_titled(notes, node.title)}"
+    sign = next((sign for mark, sign in _SIGNS.items() if mark in node.marks), " ")
+    notes = ", ".join(note for note in (*node.notes, node.remark) if note)
+    return f"{sign} {node.name} · {_titled(notes, node.title)}"
 
 
 def _ways(edges: list[Edge]) -> Iterator[str]:
@@ -44,7 +45,7 @@ def _ways(edges: list[Edge]) -> Iterator[str]:
     targets = max((len(edge.to) for edge in edges), default=0)
     for edge in edges:
         label = f"{edge.label:{labels}} → " if labels else "→ "
-        notes = ", ".join(note for note in (edge.guard, edge.used) if note)
+        notes = ", ".join(note for note in (edge.guard, edge.remark) if note)
         yield f"      {label}{edge.to:{targets}}  {notes}".rstrip()
 
 

@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from holdpoint import api
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.durations import parse_duration
@@ -20,6 +19,7 @@ from holdpoint.schema.nodes import Document
 from holdpoint.schema.nodes import Path as Where
 from holdpoint.schema.reader import read
 from holdpoint.schema.report import Report, TooManyErrors, listed, suggestion
+from holdpoint.schema.shape import check_shape
 
 SUFFIXES: Final = (".scenarios.yaml", ".scenarios.yml")
 VERBS: Final = ("decide", "advance", "signal", "cancel", "retry", "move", "extend", "assign", "claim", "tick", "expect")
@@ -62,7 +62,7 @@ def load_suite(path: Path) -> Suite:
 
 def _loaded(path: Path, document: Document, report: Report) -> Suite | None:
     try:
-        value = report.document.value
+        value = check_shape(report, scenarios_schema())
         if value is None:
             return None
         workflow = path.parent / value["workflow"]

@@ -1,6 +1,6 @@
 """One pass over all that is due: deadlines first, then what crashed, then what is ready (spec 4, `flow tick`).
 
-Any number of passes may run at once: each thing is settled by compare-and-set, or taken under a lease.
+Any number of passes may run at once: each thing is done once, by compare-and-set, or taken under a lease.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from holdpoint.engine.errors import StoreError
-from holdpoint.engine.loop import Loop, command_of
-from holdpoint.engine.model import Deadline, Step
+from holdpoint.engine.loop import Loop, Standing, command_of
+from holdpoint.engine.model import Deadline
 
 COUNTS = (
     "defaults", "reminders", "escalations", "retries", "woken", "recovered", "advanced", "notified", "failed", "errors",
@@ -61,7 +61,7 @@ class Tally:
         _log.exception("run %s could not be handled in this pass", run_id)
 
 
-Take = Callable[[], Step | None]
+Take = Callable[[], Standing | None]
 """Takes a run up, if it is still there to be taken; what it begins is still to be advanced."""
 
 
@@ -91,23 +91,23 @@ def work(loop: Loop) -> Iterator[tuple[str, str, Take]]:
         after = batch[-1]
 
 
-def _take_up(loop: Loop, run_id: str) -> Step | None:
+def _take_up(loop: Loop, run_id: str) -> Standing | None:
     return loop.take_up(loop.read(run_id))
 
 
 def do(loop: Loop, tally: Tally, run_id: str, kind: str, take: Take) -> None:
     """Take a run up and advance it as far as it goes."""
     try:
-        step = take()
-        if step is not None:
-            tally.add(kind, is_failed=loop.advance(step).run.failure is not None)
+        standing = take()
+        if standing is not None:
+            tally.add(kind, is_failed=loop.advance(standing).run.failure is not None)
     except Exception:  # one broken run must not keep the pass from the others
         tally.note_error(run_id)
 
 
 def _apply(loop: Loop, tally: Tally, run_id: str, deadline: Deadline) -> bool:
     try:
-        step = loop.apply(run_id, command_of(deadline))
+        after = loop.apply(run_id, command_of(deadline))
     except StoreError as error:
         if error.code != "corrupt":
             raise
@@ -116,7 +116,7 @@ def _apply(loop: Loop, tally: Tally, run_id: str, deadline: Deadline) -> bool:
     except Exception:  # as above, and each is undone alone
         tally.note_error(run_id)
         return False
-    if step is None:
+    if after is None:
         return False
-    tally.add(_COUNTED_AS[deadline.action], is_failed=step.after.failure is not None)
+    tally.add(_COUNTED_AS[deadline.action], is_failed=after.run.failure is not None)
     return True

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, Invalid
 from holdpoint.schema.checks import check_meaning, check_runs
 from holdpoint.schema.compile import compile_document
+from holdpoint.schema.format import formatted
 from holdpoint.schema.ignores import apply_ignores
+from holdpoint.schema.layout import comments_of
 from holdpoint.schema.proofs import Proof
 from holdpoint.schema.reader import read
-from holdpoint.schema.report import People, Report, TooManyErrors
+from holdpoint.schema.report import MAX_ERRORS, People, Report, TooManyErrors
 from holdpoint.schema.shape import check_shape, schema_text
 from holdpoint.schema.sheet import Sheet
 
-__all__ = ["Checked", "Proof", "check", "check_text", "examine", "read_value", "schema_text"]
+__all__ = ["Checked", "Proof", "check", "check_text", "examine", "format_text", "read_value", "schema_text"]
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_MEANING: Final = "what the workflow means is checked once these errors are mended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +32,15 @@ class Checked:
     """What came of checking a file: the normalised document, None where there are errors, and what was found.
 
     `ignored` are the warnings that comments of the file silence; they are not among the findings. `proofs` is what is
-    proved of all runs and what is not; nothing is said of a workflow with errors that are found before.
+    proved of all runs and what is not; nothing is said of a workflow with errors that are found before. `unseen` says
+    what the check did not come to, because of these errors; an empty text where it came to its end.
     """
 
     document: Json | None
     findings: tuple[Finding, ...]
     ignored: tuple[Finding, ...] = ()
     proofs: Sequence[Proof] = ()
+    unseen: str = ""
 
 
 def check_text(text: str | bytes, file: str, people: People | None = None) -> tuple[Json | None, tuple[Finding, ...]]:
@@ -43,9 +53,12 @@ def check_text(text: str | bytes, file: str, people: People | None = None) -> tu
     return checked.document, checked.findings
 
 
-def check(text: str | bytes, file: str, people: People | None = None) -> Checked:
-    """Everything about a workflow; as `check_text`, with what comments silence and what is proved."""
-    return _check(text, file, people)
+def check(text: str | bytes, file: str, people: People | None = None, taken: Mapping[str, str] = _NONE) -> Checked:
+    """Everything about a workflow; as `check_text`, with what comments silence and what is proved.
+
+    *taken* are names that other files of the project have, each with the file.
+    """
+    return _check(text, file, people, taken)
 
 
 def examine(text: str | bytes, file: str, people: People | None = None) -> Checked:
@@ -53,15 +66,17 @@ def examine(text: str | bytes, file: str, people: People | None = None) -> Check
 
     One whose only errors are that its runs can go wrong has a document here, though no run may be started from it.
     """
-    return _check(text, file, people, is_lenient=True)
+    return _check(text, file, people, _NONE, is_lenient=True)
 
 
-def _check(text: str | bytes, file: str, people: People | None, *, is_lenient: bool = False) -> Checked:
+def _check(
+    text: str | bytes, file: str, people: People | None, taken: Mapping[str, str], *, is_lenient: bool = False
+) -> Checked:
     document, problems = read(text, file)
     if document is None:
-        return Checked(document=None, findings=problems)
+        return Checked(document=None, findings=problems, unseen=_MEANING)
     report = Report(document, people)
-    sheet, proofs = _checked(report)
+    sheet, proofs, unseen = _checked(report, taken)
     apply_ignores(report)
     is_compiled = not report.has_errors or (is_lenient and bool(proofs))
     return Checked(
@@ -69,7 +84,37 @@ def _check(text: str | bytes, file: str, people: People | None, *, is_lenient: b
         findings=report.findings,
         ignored=report.ignored,
         proofs=proofs,
+        unseen=unseen,
     )
+
+
+def format_text(data: bytes, file: str, people: People | None = None) -> tuple[str | None, tuple[Finding, ...]]:
+    """A workflow in canonical layout, and what was found in it; None where there are errors.
+
+    It says what it said: the compiled document is the same, and so are the comments. Raises `Invalid`, code `format`,
+    rather than return a text that does not.
+    """
+    checked = check(data, file, people)
+    if checked.document is None:
+        return None, checked.findings
+    text = data.decode().replace("\r\n", "\n").replace("\r", "\n")
+    for is_ordered in (True, False):  # an alias cannot be put before its anchor
+        new = formatted(text, is_ordered=is_ordered)
+        if _says(check(new, file, people)) == _says(checked) and _comments(new) == _comments(text):
+            return new, checked.findings
+    raise Invalid(
+        f"{file} cannot be laid out without changing what it says, so it was left; please report it", code="format"
+    )
+
+
+def _says(checked: Checked) -> tuple[str, list[str], list[str]]:
+    """What a workflow says: its document, the author's order included, and what is found and ignored in it."""
+    found, ignored = (sorted(finding.code for finding in some) for some in (checked.findings, checked.ignored))
+    return json.dumps(checked.document), found, ignored
+
+
+def _comments(text: str) -> list[str]:
+    return sorted(comment.text for comment in comments_of(text) if comment.text)
 
 
 def read_value(data: bytes, file: str) -> Json:
@@ -80,13 +125,22 @@ def read_value(data: bytes, file: str) -> Json:
     return document.value
 
 
-def _checked(report: Report) -> tuple[Sheet | None, Sequence[Proof]]:
+def _checked(report: Report, taken: Mapping[str, str]) -> tuple[Sheet | None, Sequence[Proof], str]:
     try:
+        _check_name(report, taken)
         value = check_shape(report)
         if value is None:
-            return None, ()
+            return None, (), _MEANING
         check_meaning(sheet := Sheet(report=report, value=value))
         # A graph with a hole in it would be reported a second time as states that cannot be reached.
-        return sheet, () if report.has_errors else check_runs(sheet)
+        return sheet, () if report.has_errors else check_runs(sheet), ""
     except TooManyErrors:
-        return None, ()
+        return None, (), f"the check stopped after {MAX_ERRORS} errors"
+
+
+def _check_name(report: Report, taken: Mapping[str, str]) -> None:
+    value = report.document.value
+    name = value.get("workflow") if isinstance(value, dict) else None
+    if isinstance(name, str) and name in taken:
+        message = f"workflow {name!r} is in {taken[name]!r} too"
+        report.value(("workflow",), "HP270", message, "give one of the two another name")

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import CRASH_OPTIONS
 from holdpoint.engine.durations import Duration, parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.jsonschemas import errors
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.people import check_people
 from holdpoint.schema.report import Report, asker, suggestion
-from holdpoint.schema.sheet import CRASH_OPTIONS, NEVER, Sheet, State, crash_request, decision_of
+from holdpoint.schema.sheet import NEVER, Sheet, State, crash_request, decision_of
 from holdpoint.schema.times import check_duration
 
 RETRY_DEFAULTS: Final[Mapping[str, Json]] = {"attempts": 3, "delay": "2s", "factor": 2, "max_delay": "5m"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdpoint.schema.agents import check_agents
 from holdpoint.schema.available import check_available
+from holdpoint.schema.confusables import check_confusables
 from holdpoint.schema.facts import Logic3
 from holdpoint.schema.flow import flow_of
 from holdpoint.schema.graph import check_graph
@@ -26,6 +27,7 @@ def check_meaning(sheet: Sheet) -> None:
     check_agents(sheet)
     check_requests(sheet)
     check_waits(sheet)
+    check_confusables(sheet)
     check_values(sheet)
     check_graph(sheet)
     check_available(sheet)

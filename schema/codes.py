@@ -48,6 +48,8 @@ _RULES: Final = (
     Rule("HP014", "numbers are finite, integers have 64 bits"),
     Rule("HP015", "keys are texts"),
     Rule("HP016", "there are no control characters, bidirectional controls or lone surrogates"),
+    _warning("HP018", "a person's name is what it looks like"),
+    _warning("HP019", "two properties of an object do not look alike"),
     # the shape of a workflow
     Rule("HP101", "keys are known"),
     Rule("HP102", "required keys are there"),
@@ -114,6 +116,8 @@ _RULES: Final = (
     # attempts
     Rule("HP260", "delays between attempts are elapsed time"),
     _warning("HP261", "a first delay is not longer than the longest"),
+    # the project
+    Rule("HP270", "a name stands for one file of a project"),
     # comments
     _warning("HP271", "an ignore names the code of a warning that is there"),
     # proofs over all paths
@@ -124,3 +128,14 @@ _RULES: Final = (
 )
 
 CODES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _RULES}
+"""What is found in workflows."""
+
+_SCENARIO_RULES: Final = (
+    Rule("HP402", "a scenario file names a workflow that is there"),
+    Rule("HP403", "a scenario has a name of its own"),
+    Rule("HP404", "times and durations of scenarios are well formed"),
+    Rule("HP405", "scenarios name states, options, agents, artifacts and signals that the workflow has"),
+    Rule("HP406", "a step does one thing"),
+)
+SCENARIO_CODES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _SCENARIO_RULES}
+"""What is found in scenario files besides: as YAML and in its shape, one has the rules of a workflow."""

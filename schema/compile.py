@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import DEFAULT_MAX_RETURNS, DEFAULT_PRIORITY, DEFAULT_TIMEOUT
 from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.times import format_time, parse_time
 from holdpoint.schema.agents import RETRY_DEFAULTS
 from holdpoint.schema.sheet import NEVER, Edge, Sheet, State, decision_of
 from holdpoint.schema.waits import is_moment
-
-AGENT_TIMEOUT: Final = parse_duration("10m")
-_MAX_RETURNS: Final = 5
 
 # The keys of a document's states, in its order; `on` is put after the texts for people.
 _TEXTS: Final = ("title", "description")
@@ -22,8 +20,8 @@ _HUMAN_KEYS: Final = (*("message", "show", "assign", "exclude", "form", "forms",
 _DEFAULTS: Final[Mapping[str, Json]] = {
     "effect": "none",
     "isolate": True,
-    "priority": "normal",
-    "max_returns": _MAX_RETURNS,
+    "priority": DEFAULT_PRIORITY,
+    "max_returns": DEFAULT_MAX_RETURNS,
 }
 
 
@@ -71,7 +69,7 @@ def _agent(state: State) -> dict[str, Json]:
         result["retry"] = _retry(state["retry"])
     if "timeout" in state:
         timeout = parse_duration(state["timeout"])
-        if timeout != AGENT_TIMEOUT:
+        if timeout != DEFAULT_TIMEOUT:
             result["timeout"] = timeout.iso
     return result
 

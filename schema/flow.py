@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
+from holdpoint.engine.definition import TIMEOUT
 from holdpoint.engine.expressions import ExpressionSyntaxError, parse_expression
 from holdpoint.schema.facts import ERROR, PREVIOUS, PREVIOUS_RESULT, Facts, Logic3
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.sheet import (
     HUMAN_TYPES,
     NEVER,
-    TIMEOUT,
     Edge,
     Sheet,
     State,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdpoint.engine.definition import TIMEOUT
 from holdpoint.schema.report import listed, suggestion
-from holdpoint.schema.sheet import TIMEOUT, Edge, Sheet, State, next_option, options_for_people, options_of_wait
+from holdpoint.schema.sheet import Edge, Sheet, State, next_option, options_for_people, options_of_wait
 
 _NOT_FOR_PEOPLE: Final = ("done", "error", "received")
 

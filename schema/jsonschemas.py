@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -152,9 +153,14 @@ def _meta_validator() -> Validator:
     return Draft202012Validator(Draft202012Validator.META_SCHEMA)
 
 
+@lru_cache(maxsize=256)  # a workflow says the same of many outputs
+def _meta_errors(text: str) -> tuple[Any, ...]:
+    return tuple(islice(_meta_validator().iter_errors(json.loads(text)), _MAX_ERRORS))
+
+
 def _check_meta(report: Report, path: Path, schema: Json) -> bool:
     try:
-        errors = list(islice(_meta_validator().iter_errors(schema), _MAX_ERRORS))
+        errors = _meta_errors(json.dumps(schema))
     except RecursionError:
         report.value(path, "HP220", f"{place_name(path)} is nested too deep for a JSON Schema", "flatten it")
         return False

@@ -11,6 +11,7 @@ from holdpoint.engine.errors import Invalid
 from holdpoint.engine.people import ROLE, check_person
 from holdpoint.schema.available import MESSAGE
 from holdpoint.schema.jsonschemas import has_template
+from holdpoint.schema.letters import describe_strange
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import People, Report, asker, listed, shown, suggestion
 
@@ -100,7 +101,9 @@ def _check_name(report: Report, path: Path, entry: str, code: str) -> None:
     if entry.startswith(ROLE):
         role = entry[len(ROLE) :]
         if _ROLE_NAME.fullmatch(role) is None:
+            strange = describe_strange(role)
             why = "a role is written out, never rendered" if has_template(role) else "a role is like 'role:legal'"
+            why = f"it has {strange}" if strange and not has_template(role) else why
             rest = "then lower-case letters, digits, '_' and '-', at most 64 characters"
             fix = f"write 'role:' and a lower-case letter, {rest}"
             report.value(path, code, f"{shown(entry)} is not a role: {why}", fix)

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from ruamel.yaml import events
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.parser import Parser
-from ruamel.yaml.reader import Reader
-from ruamel.yaml.scanner import Scanner
 
 from holdpoint.engine.canonical import MAX_DEPTH, MAX_INTEGER, MIN_INTEGER, Json
 from holdpoint.engine.errors import Finding
 from holdpoint.schema.codes import CODES
+from holdpoint.schema.letters import describe_character
 from holdpoint.schema.nodes import Document, Node, Place, Style
+from holdpoint.schema.scanning import QuickLoader, QuickScanner
 
 MAX_BYTES: Final = 2**20
 MAX_NODES: Final = 100_000
@@ -65,12 +63,6 @@ def read(text: str | bytes, file: str) -> tuple[Document | None, tuple[Finding, 
     if problems:
         return None, tuple(problems)
     return Document(file=file, root=root, lines=source.splitlines()), ()
-
-
-def describe_character(character: str) -> str:
-    """`U+0430 CYRILLIC SMALL LETTER A`, for a character that may look like another or like nothing."""
-    name = unicodedata.name(character, "")
-    return f"U+{ord(character):04X} {name}".rstrip()
 
 
 class _Refused(Exception):
@@ -139,7 +131,7 @@ def _forbidden(file: str, place: Place, character: str) -> Finding:
     return _problem(file, place, "HP016", message, "remove it")
 
 
-class _Scanner(Scanner):
+class _Scanner(QuickScanner):
     """ruamel's scanner, which stops at what no workflow may have before it is looked at any further."""
 
     builder: _Builder
@@ -164,36 +156,17 @@ class _Scanner(Scanner):
             self.builder.refuse_depth(self.reader.get_mark())
 
 
-class _Version:
-    """What the scanner and parser ask of a resolver."""
-
-    processing_version = (1, 2)
-
-
-class _Loader:
-    """The object through which ruamel's reader, scanner and parser find each other."""
-
-    typ = "rt"
-    comment_handling = None
-    resolver = _Version()
-
-    def __init__(self, text: str, builder: _Builder) -> None:
-        self.reader = Reader(None, loader=self)
-        self.reader.stream = text
-        self.scanner = _Scanner(loader=self)
-        self.scanner.builder = builder
-        self.parser = Parser(loader=self)
-
-
 class _Builder:
     """Turns the event stream of one document into nodes; collects what does not stop the reading."""
 
     def __init__(self, text: str, file: str, problems: list[Finding]) -> None:
+        self._text = text
         self._file = file
         self._problems = problems
         self._anchors: dict[str, Node | None] = {}  # None while the node is open
         self._nodes = 0
-        self._loader = _Loader(text, self)
+        self._loader = QuickLoader(text, _Scanner)
+        self._loader.scanner.builder = self  # type: ignore[attr-defined]
 
     def document(self) -> Node:
         """The root of the one document in the stream."""
@@ -226,8 +199,8 @@ class _Builder:
             mark = error.problem_mark or error.context_mark or self._loader.reader.get_mark()
             if error.context_mark is not None and not self._loader.reader.peek().strip("\0"):
                 mark = error.context_mark  # what was opened there is still open where the text ends
-            problem = " ".join(str(part) for part in (error.context, error.problem) if part)
-            raise _Refused(_problem(self._file, _place(mark), "HP006", f"not YAML: {problem}", _FIX_OF_YAML)) from None
+            problem, fix = self._told(error, mark)
+            raise _Refused(_problem(self._file, _place(mark), "HP006", f"not YAML: {problem}", fix)) from None
         except _Refused:
             raise
         except (YAMLError, ValueError, TypeError, AttributeError, LookupError, AssertionError, OverflowError):
@@ -236,6 +209,15 @@ class _Builder:
             raise _Refused(
                 _problem(self._file, _place(mark), "HP006", "not YAML: malformed text here", _FIX_OF_YAML)
             ) from None
+
+    def _told(self, error: MarkedYAMLError, mark: Any) -> tuple[str, str]:
+        """What the library found, and what to do; of a tab it says no more than that it is one."""
+        if self._loader.reader.peek() != "\t":
+            return " ".join(str(part) for part in (error.context, error.problem) if part), _FIX_OF_YAML
+        before = self._text.split("\n")[mark.line][: mark.column]
+        if before.strip():
+            return "a tab is not allowed here", "use a space"
+        return "tabs are not allowed for indentation", "use spaces"
 
     def _count(self, mark: Any, size: int) -> None:
         self._nodes += size
@@ -291,7 +273,7 @@ class _Builder:
         keys: dict[str, Place] = {}
         while not isinstance(event := self._next(), events.MappingEndEvent):
             place = _place(event.start_mark)
-            key = self._key(event, self._node(event, depth), place)
+            key = self._key(event, depth, place)
             node = _after_key(self._node(self._next(), depth), event)
             if key in keys:
                 message = f"duplicate key {key!r}; it is already on line {keys[key].line}"
@@ -301,35 +283,42 @@ class _Builder:
         value = {key: node.value for key, node in parts.items()}
         return _collection(value, _place(start.start_mark), parts, keys, list(parts.values()))
 
-    def _key(self, event: Any, node: Node, place: Place) -> str:
-        if isinstance(event, events.ScalarEvent):
-            if event.value == "<<" and event.style is None:
-                self._complain(place, "HP008", "merge keys ('<<') are not allowed", "write the keys out")
-            elif not isinstance(node.value, str):
-                message = f"the key {event.value!r} is {_kind(node.value)}, not a text"
-                self._complain(place, "HP015", message, f'quote it: "{event.value}"')
-            return str(event.value)
-        if not isinstance(node.value, str):
-            self._complain(place, "HP015", f"a key is {_kind(node.value)}, not a text", "write a text")
-            return ""
-        return node.value
+    def _key(self, event: Any, depth: int, place: Place) -> str:
+        if isinstance(event, events.ScalarEvent) and not event.anchor:
+            self._count(event.start_mark, 1)
+            value = self._value(event, place)
+        else:
+            value = self._node(event, depth).value
+        if not isinstance(event, events.ScalarEvent):
+            if not isinstance(value, str):
+                self._complain(place, "HP015", f"a key is {_kind(value)}, not a text", "write a text")
+            return str(value)
+        if event.value == "<<" and event.style is None:
+            self._complain(place, "HP008", "merge keys ('<<') are not allowed", "write the keys out")
+        elif not isinstance(value, str):
+            message = f"the key {event.value!r} is {_kind(value)}, not a text"
+            self._complain(place, "HP015", message, f'quote it: "{event.value}"')
+        return str(event.value)
 
     def _scalar(self, event: Any) -> Node:
         place = _place(event.start_mark)
-        text: str = event.value
         style: Style = "plain" if event.style is None else "block" if event.style in "|>" else "quoted"
-        value = self._plain(text, place) if style == "plain" else text
-        if not text.isprintable() and (match := _FORBIDDEN.search(text)):
-            self._problems.append(_forbidden(self._file, place, match.group()))
-        is_one_line = event.start_mark.line == event.end_mark.line
         return Node(
-            value=value,
+            value=self._value(event, place),
             place=place,
             style=style,
-            is_one_line=is_one_line,
+            is_one_line=event.start_mark.line == event.end_mark.line,
             is_anchored=event.anchor is not None,
-            is_absent=style == "plain" and not text,
+            is_absent=style == "plain" and not event.value,
         )
+
+    def _value(self, event: Any, place: Place) -> Json:
+        """What a scalar means."""
+        text: str = event.value
+        value = self._plain(text, place) if event.style is None else text
+        if not text.isprintable() and (match := _FORBIDDEN.search(text)):
+            self._problems.append(_forbidden(self._file, place, match.group()))
+        return value
 
     def _plain(self, text: str, place: Place) -> Json:
         """What a plain scalar means in the core schema of YAML 1.2, which knows neither `yes` nor `12:30:00`."""

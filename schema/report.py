@@ -7,7 +7,8 @@ from typing import Final, TypeAlias
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, did_you_mean
-from holdpoint.schema.codes import CODES
+from holdpoint.schema.codes import CODES, SCENARIO_CODES
+from holdpoint.schema.letters import describe_strange, look_of
 from holdpoint.schema.nodes import Document, Path, Place
 
 People: TypeAlias = Mapping[str, Collection[str]]
@@ -88,7 +89,7 @@ class Report:
         self._ignored.append(finding)
 
     def _add(self, path: Path, place: Place, code: str, message: str, fix: str) -> None:
-        severity = CODES[code].severity
+        severity = (CODES.get(code) or SCENARIO_CODES[code]).severity
         finding = Finding(
             file=self.document.file,
             line=place.line,
@@ -125,9 +126,18 @@ def listed(words: Iterable[str]) -> str:
 
 def suggestion(word: str, known: Sequence[str]) -> str:
     """What may have been meant and what there is: `did you mean 'x'? known: x, y`."""
-    meant = did_you_mean(word, known)
+    meant = _alike(word, known) or did_you_mean(word, known)
     allowed = f"allowed: {listed(known)}"
     return f"{meant} {allowed}" if meant else allowed
+
+
+def _alike(word: str, known: Sequence[str]) -> str:
+    """The known word that a word looks like, and by which letter it is another."""
+    if word.isascii():
+        return ""
+    look = look_of(word)
+    other = next((item for item in known if look_of(item) == look), None)
+    return "" if other is None else f"did you mean {other!r}? {word!r} has {describe_strange(word)};"
 
 
 def place_name(path: Path) -> str:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import TIMEOUT
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.jsonschemas import errors, fill_defaults
 from holdpoint.schema.jsonschemas import without_templates
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.people import check_people
 from holdpoint.schema.report import Report, listed, suggestion
-from holdpoint.schema.sheet import HUMAN_TYPES, NEVER, TIMEOUT, Sheet, State, decision_of, options_for_people
+from holdpoint.schema.sheet import HUMAN_TYPES, NEVER, Sheet, State, decision_of, options_for_people
 from holdpoint.schema.times import check_duration
 
 
 def check_requests(sheet: Sheet) -> None:
     """Report what is wrong with states that ask people."""
+    artifacts = sheet.artifacts
     for name, state in sheet.of_types(*HUMAN_TYPES):
         path: Path = ("states", name)
         _check_forms(sheet.report, path, state)
         _check_timeout(sheet.report, path, state)
         _check_comment(sheet.report, path, state)
-        _check_show(sheet, path, state)
+        _check_show(sheet.report, path, state, artifacts)
         check_people(sheet.report, path, state, options_for_people(state))
 
 
@@ -118,17 +122,16 @@ def _check_comment(report: Report, path: Path, state: State) -> None:
             report.value((*path, "comment", index), "HP234", message, suggestion(option, options))
 
 
-def _check_show(sheet: Sheet, path: Path, state: State) -> None:
+def _check_show(report: Report, path: Path, state: State, artifacts: Mapping[str, object]) -> None:
     show = state.get("show", ())
     if isinstance(show, dict):
         if state["type"] == "return":
             message = f"state {path[1]!r} shows nothing that can be edited: the first is not an artifact"
             fix = "write the names of artifacts, the one under review first"
-            sheet.report.key((*path, "show"), "HP208", message, fix)
+            report.key((*path, "show"), "HP208", message, fix)
         return
-    artifacts = sheet.artifacts
     for index, name in enumerate(show):
         if name not in artifacts:
             code = "HP233" if state["type"] == "return" and index == 0 else "HP232"
             message = f"no state makes the artifact {name!r}"
-            sheet.report.value((*path, "show", index), code, message, suggestion(name, list(artifacts)))
+            report.value((*path, "show", index), code, message, suggestion(name, list(artifacts)))

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Final
 
 from holdpoint.engine.canonical import Json
+from holdpoint.schema.keywords import Violation, violations
+from holdpoint.schema.letters import describe_strange, meant_by
 from holdpoint.schema.nodes import Path
-from holdpoint.schema.reader import describe_character
 from holdpoint.schema.report import Report, listed, place_name, shown, suggestion
-
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
-# An error of jsonschema: a ValidationError. Its type is `Any` so that importing this module does not import jsonschema.
-Violation: TypeAlias = Any
 
 
 def schema_text() -> str:
@@ -32,35 +26,16 @@ def workflow_schema() -> Json:
     return json.loads(schema_text())
 
 
-@cache
-def _validator() -> Validator:
-    # Here and not above: the import takes 80 ms, and only a check needs it.
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
-
-    validator: Validator = extend(Draft202012Validator, {"pattern": _match_whole})(workflow_schema())  # type: ignore[no-untyped-call]
-    return validator
-
-
-def _match_whole(_: object, pattern: str, text: Json, __: object) -> Iterator[Exception]:
-    """The keyword `pattern`: unlike in Python, `$` is not before a last line break."""
-    from jsonschema import ValidationError
-
-    if isinstance(text, str) and (text.endswith("\n") or re.search(pattern, text) is None):
-        yield ValidationError(f"{text!r} does not match {pattern!r}")
-
-
-def check_shape(report: Report) -> Json | None:
-    """Report what does not have the shape of a workflow.
+def check_shape(report: Report, schema: Json | None = None) -> Json | None:
+    """Report what does not have the shape of a workflow, or that of another *schema* of ours.
 
     The result is the value to go on checking, unknown keys left out; None where the shape is too wrong for that.
     """
     value = report.document.value
     unknown: set[Path] = set()
     is_usable = True
-    for violation in _validator().iter_errors(value):
-        describe = _DESCRIBERS.get(str(violation.validator), _describe_other)
-        describe(report, violation)
+    for violation in violations(value, workflow_schema() if schema is None else schema):
+        _DESCRIBERS[violation.validator](report, violation)
         if violation.validator == "additionalProperties" and not _is_in_a_list(violation):
             unknown.update((*violation.absolute_path, key) for key in _unknown_keys(violation))
         else:
@@ -86,7 +61,7 @@ def _pruned(value: Json, path: Path, unknown: set[Path]) -> Json:
 
 
 def _path(violation: Violation) -> Path:
-    return tuple(violation.absolute_path)
+    return violation.absolute_path
 
 
 def _unknown_keys(violation: Violation) -> Iterator[str]:
@@ -202,8 +177,9 @@ _PATTERNS: Final = {
 def _describe_pattern(report: Report, violation: Violation) -> None:
     path, name = _path(violation), violation.instance
     rule = _PATTERNS.get(violation.validator_value, "package.module:function")
-    fix = f"write {rule}"
-    if _is_about_key(violation):
+    meant = meant_by(name)
+    fix = f"did you mean {meant!r}? write {rule}" if meant else f"write {rule}"
+    if violation.is_about_key:
         report.key((*path, name), "HP105", f"{_noun_of_key(path)} {_malformed(name)}", fix)
     else:
         report.value(path, "HP105", f"{place_name(path)} {_malformed(name)}", fix)
@@ -211,14 +187,8 @@ def _describe_pattern(report: Report, violation: Violation) -> None:
 
 def _malformed(name: str) -> str:
     """What is wrong with a name; a letter that only looks right is named by its code point."""
-    strange = next((character for character in name if not character.isascii()), None)
-    if strange is None:
-        return f"{shown(name)} is not well formed"
-    return f"{shown(name)} has the character {describe_character(strange)}"
-
-
-def _is_about_key(violation: Violation) -> bool:
-    return "propertyNames" in violation.absolute_schema_path
+    strange = describe_strange(name)
+    return f"{shown(name)} has {strange}" if strange else f"{shown(name)} is not well formed"
 
 
 def _noun_of_key(path: Path) -> str:
@@ -263,12 +233,6 @@ def _describe_bound(report: Report, violation: Violation) -> None:
     path = _path(violation)
     rule, fix = (text.format(violation.validator_value) for text in _BOUNDS[violation.validator])
     report.value(path, "HP107", f"{place_name(path)} {rule}, not {shown(violation.instance)}", fix)
-
-
-def _describe_other(report: Report, violation: Violation) -> None:
-    path = _path(violation)
-    message = f"{place_name(path)}: {violation.message[:200]}"
-    report.value(path, "HP103", message, "write what the schema that 'flow schema' prints allows there")
 
 
 _DESCRIBERS: Final[dict[str, Callable[[Report, Violation], None]]] = {

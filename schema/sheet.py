@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import TIMEOUT
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import Report
 
@@ -15,10 +16,7 @@ State: TypeAlias = Mapping[str, Json]
 
 HUMAN_TYPES: Final = ("approval", "return", "form")
 AVAILABLE_TYPES: Final = ("agent", *HUMAN_TYPES, "wait", "end")
-TIMEOUT: Final = "timeout"
 NEVER: Final = "never"
-CRASH_OPTIONS: Final = ("retry", "done", "fail")
-"""What a person may choose who is asked after a crash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from math import ceil, floor
 from typing import Final
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import DEFAULT_TIMEOUT, TIMEOUT
 from holdpoint.engine.durations import DAY, Duration, parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import ExpressionSyntaxError, parse_expression
@@ -22,9 +23,8 @@ from holdpoint.engine.expressions.evaluate import paths_of
 from holdpoint.engine.expressions.parse import Access, Arithmetic, Compare, Literal, Logic, Name, Unary
 from holdpoint.engine.expressions.parse import Node as Tree
 from holdpoint.schema.agents import RETRY_DEFAULTS
-from holdpoint.schema.compile import AGENT_TIMEOUT
 from holdpoint.schema.flow import Arc, Flow, Node, Step, shortest_way
-from holdpoint.schema.sheet import TIMEOUT, Sheet, State
+from holdpoint.schema.sheet import Sheet, State
 
 _ALONE: Final = ("agent", "deadline", "time")
 _FIXED: Final = ("input", "run")
@@ -334,7 +334,7 @@ def _attempts(state: State) -> int:
         return 0
     retry: Mapping[str, Json] = {**RETRY_DEFAULTS, **state["retry"]} if "retry" in state else {"attempts": 1}
     attempts = int(retry["attempts"])
-    one = _seconds(state[TIMEOUT]) if TIMEOUT in state else AGENT_TIMEOUT.days * DAY + AGENT_TIMEOUT.seconds
+    one = _seconds(state[TIMEOUT]) if TIMEOUT in state else DEFAULT_TIMEOUT.days * DAY + DEFAULT_TIMEOUT.seconds
     if attempts == 1:
         return one
     longest, delay = _seconds(retry["max_delay"]), _seconds(retry["delay"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from holdpoint.engine.definition import TIMEOUT
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import ExpressionSyntaxError, parse_template
 from holdpoint.engine.times import parse_time
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import Report
-from holdpoint.schema.sheet import NEVER, TIMEOUT, Sheet, State
+from holdpoint.schema.sheet import NEVER, Sheet, State
 from holdpoint.schema.times import check_duration
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -13,10 +14,12 @@ from datetime import datetime
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.errors import NotFound, StoreError
-from holdpoint.engine.model import CHANGING, SETTLING, Deadline, Entry, RequestRecord, RunRecord, Step, Values
+from holdpoint.engine.model import CHANGING, SETTLING, Deadline, Entry, Ref, RunRecord, Step
+from holdpoint.engine.names import left_by
 from holdpoint.engine.ports import Dossier, InboxRow, Key, KeyTaken, Lease, Moved, RequestRow, RunRow
+from holdpoint.engine.traffic import Traffic, gather
 from holdpoint.stores.cursors import read_cursor
-from holdpoint.stores.rows import NEVER, RANKS, to_micros
+from holdpoint.stores.rows import RANKS, to_due, to_micros
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,13 +68,18 @@ class MemoryStore:
         """The run's record."""
         return self._run(run_id).record
 
-    def values(self, run_id: str) -> Values:
-        """What the record refers to."""
-        return _Values(self, run_id)
-
     def content(self, run_id: str, sha256: str) -> Json:
         """One content."""
         return json.loads(self._run(run_id).contents[sha256])
+
+    def entry(self, run_id: str, seq: int) -> Entry:
+        """One entry."""
+        return self._run(run_id).entries[seq - 1]
+
+    def results(self, run_id: str, refs: Collection[Ref]) -> tuple[Sequence[Entry], Mapping[str, Json]]:
+        """The entries and what they name."""
+        entries = [self.entry(run_id, seq) for seq in refs]
+        return entries, {sha256: self.content(run_id, sha256) for entry in entries for sha256 in left_by(entry)}
 
     def definition(self, definition_id: str) -> str:
         """The text of a document that some run uses."""
@@ -184,6 +192,10 @@ class MemoryStore:
         seq = None if run is None else run.revisions.get((name, revision))
         return None if run is None or seq is None else run.entries[seq - 1]
 
+    def count_runs(self) -> int:
+        """How many there are."""
+        return len(self._runs)
+
     def run_ids(self) -> Sequence[str]:
         """Every run's id."""
         return list(self._runs)
@@ -219,7 +231,7 @@ class MemoryStore:
         with self._lock:
             for run in self._runs.values():
                 for request in run.record.requests.values():
-                    due_at = _due(request)
+                    due_at = to_due(request.due_at)
                     order = (RANKS[request.priority], due_at, request.id)
                     if (
                         due_at > to_micros(max(now, run.record.at))
@@ -231,6 +243,21 @@ class MemoryStore:
                         cursor = ",".join(str(part) for part in order)
                         rows.append((order, InboxRow(request=request, run=run.record, cursor=cursor)))
         return [row for _, row in sorted(rows, key=lambda item: item[0])[:limit]]
+
+    def traffic(self, workflow: str, version: str | None) -> Traffic:
+        """The ways of all runs, from their histories."""
+        with self._lock:
+            known = [run for run in self._runs.values() if run.record.workflow == workflow]
+            runs = [run for run in known if version in (None, run.definition.version)]
+            ways, stays = gather(run.entries for run in runs)
+        here = Counter(run.record.state for run in runs if run.record.state and run.record.phase != "ended")
+        return Traffic(
+            runs=len(runs),
+            others=len(known) - len(runs),
+            ways=ways,
+            stays=stays,
+            here=sorted((state, count) for state, count in here.items() if state),
+        )
 
     def dossier(self, run_id: str) -> Dossier:
         """Everything of a run."""
@@ -283,35 +310,6 @@ class MemoryStore:
             return [(run_id, item) for run_id, run in self._runs.items() for item in run.record.deadlines]
 
 
-class _Values:
-    """`holdpoint.engine.model.Values` of one run."""
-
-    def __init__(self, store: MemoryStore, run_id: str) -> None:
-        self._store = store
-        self._run_id = run_id
-
-    def content(self, sha256: str) -> Json:
-        """One content."""
-        return self._store.content(self._run_id, sha256)
-
-    def entry(self, seq: int) -> Entry:
-        """One entry."""
-        return self._store.history(self._run_id, seq - 1)[0]
-
-    def revision(self, name: str, revision: int) -> Json:
-        """The content of one revision; raises `NotFound`."""
-        entry = self._store.revision_entry(self._run_id, name, revision)
-        if entry is None:
-            raise NotFound(f"run {self._run_id}: artifact {name!r} has no revision {revision}")
-        return self.content(entry.data["sha256"])
-
-    def look_ahead(self, refs: Collection[int]) -> None:
-        """Nothing: all is at hand."""
-
-    def learn(self, step: Step) -> None:
-        """Nothing: all is at hand."""
-
-
 def _copy(run: _Run) -> _Run:
     """A run that can be changed without the other noticing."""
     other = copy(run)
@@ -349,10 +347,6 @@ def _write(run: _Run, step: Step) -> None:
         elif entry.kind in CHANGING and request_id in step.after.requests:
             changes = step.after.requests[request_id].changes
             run.requests[request_id] = replace(run.requests[request_id], changes=changes)
-
-
-def _due(request: RequestRecord) -> int:
-    return NEVER if request.due_at is None else to_micros(request.due_at)
 
 
 def _dues(run: _Run) -> Mapping[str, tuple[datetime | None, str]]:

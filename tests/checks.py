@@ -57,8 +57,9 @@ class Example:
         return status, printed.getvalue()
 
     def found(self, folder: Path) -> str:
-        """The findings alone, without the line that sums them up."""
-        return "".join(self.check(folder)[1].splitlines(keepends=True)[:-1])
+        """The findings alone, without the note on what was not come to, and the line that sums them up."""
+        lines = self.check(folder)[1].splitlines(keepends=True)[:-1]
+        return "".join(line for line in lines if not line.startswith(f"{FILE}: note: "))
 
 
 def examples(page: str) -> Iterator[Example]:

@@ -41,6 +41,7 @@ _VARYING = (
         "TIME",
     ),
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
+    (re.compile(r"\b(median stay|9 in 10 within) (?:under )?\d+s"), r"\1 SECONDS"),
     (re.compile(r" {2,}"), "  "),  # a column is as wide as what is in it
     (re.compile(r"\b(pid\"?:?|process) \d+"), r"\1 PID"),
 )

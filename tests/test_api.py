@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import holdpoint
+from holdpoint import api
 from holdpoint.testing import Clock
 from tests.building import World, drafted, gate, hash_of, utc, value, worker, workflow
 
@@ -882,3 +883,16 @@ def test_a_request_is_not_assigned_past_those_whom_it_asks(world: World) -> None
         world.engine.assign(run.requests[0].id, ["eve"], by="mallory")
 
     assert world.request(run).assign == ["role:legal"]
+
+
+def test_what_python_compiles_of_our_code_does_not_have_every_file_checked_again(tmp_path: Path) -> None:
+    source, compiled = tmp_path / "check.py", tmp_path / "__pycache__" / "check.cpython-311.pyc"
+    source.write_text("CODE = 1\n")
+    mark = api._mark(tmp_path)
+
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"compiled")
+    assert api._mark(tmp_path) == mark
+
+    source.write_text("CODE = 10\n")
+    assert api._mark(tmp_path) != mark

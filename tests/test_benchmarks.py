@@ -123,3 +123,10 @@ def test_whole_processes_are_timed() -> None:
 
     assert list(report["ms"]) == ["empty --help", "flow --help", "flow start", "flow start *", "flow decide"]
     assert all(figures["best"] > 0 for figures in report["ms"].values())
+
+
+def test_checks_of_growing_workflows_are_timed() -> None:
+    report = _report("check", "--rounds", "1")
+
+    assert [figures["states"] for figures in report["sizes"].values()] == [11, 101, 1001]
+    assert all(figures["inside_ms"] > 0 for figures in report["sizes"].values())

@@ -216,9 +216,9 @@ REFUSALS = [
     pytest.param(["graph", "lettre"], 3, "not_found", "letter", id="graph: no such workflow"),
     pytest.param(["graph", "run_zzz"], 3, "not_found", "run_zzz", id="graph: no such run"),
     pytest.param(["graph", "wrong"], 6, "definition", "nowhere", id="graph: a wrong workflow"),
-    pytest.param(
-        ["graph", "letter", "--format", "svg"], 2, "usage", "not available in this version", id="graph: a picture"
-    ),
+    pytest.param(["graph", "letter", "--theme", "drak"], 2, "usage", "did you mean 'dark'?", id="graph: no theme"),
+    pytest.param(["graph", "letter", "--all-versions"], 2, "usage", "--heat alone", id="graph: versions without heat"),
+    pytest.param(["graph", "{edit}", "--heat"], 2, "usage", "not for one run", id="graph: heat of a run"),
     pytest.param(["graph", "letter", "--format", "dott"], 2, "usage", "did you mean 'dot'?", id="graph: no format"),
     pytest.param(["graph", "letter", "-o", "no/where"], 2, "usage", "cannot be written", id="graph: no such folder"),
     # start
@@ -473,7 +473,7 @@ def test_a_run_that_fails_is_printed_with_status_7(flow: Flow) -> None:
     for_people = flow("start", "broken")
 
     assert (run.status, run.json["status"]) == (7, "failed")
-    assert run.json["error"].keys() == {"code", "message", "state", "attempt", "details"}
+    assert run.json["error"].keys() == {"code", "message", "state", "attempt", "details", "stderr"}
     assert for_people.status == 7
     assert f"flow retry {for_people.text.split()[0]}" in for_people.text
 
@@ -748,6 +748,30 @@ def test_graph_is_written_into_a_file(flow: Flow) -> None:
     assert Path("letter.dot").read_text() == flow("graph", "letter", "--format", "dot").text
 
 
+@pytest.mark.parametrize(("file", "begins"), [("letter.mmd", "---"), ("letter.gv", "digraph"), ("letter", "letter")])
+def test_the_format_is_that_of_the_files_ending(flow: Flow, file: str, begins: str) -> None:
+    flow("graph", "letter", "-o", file)
+
+    assert Path(file).read_text().startswith(begins)
+
+
+def test_the_heat_counts_the_runs_of_the_database(flow: Flow) -> None:
+    text = flow("graph", "letter", "--heat").text
+    Path("flows/letter.yaml").write_text(LETTER.replace("Sign it?", "Will you sign it?"))
+
+    assert "letter\n3 runs of this version\n" in text
+    assert "      accept → sign   2 runs\n" in text
+    assert "0 runs of this version; 3 of other versions left out\n" in flow("graph", "letter", "--heat").text
+    assert "3 runs of all versions\n" in flow("graph", "letter", "--heat", "--all-versions").text
+
+
+@pytest.mark.parametrize("form", ["png", "pdf"])
+def test_a_terminal_gets_no_bytes_of_a_picture(project: Mapping[str, str], form: str) -> None:
+    shown = _on_a_terminal("graph", "letter", "--format", form, status=2)
+
+    assert f"a terminal cannot show {form}; write it into a file with -o OUT.{form}" in shown
+
+
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
@@ -898,15 +922,15 @@ def _process(*words: str, **options: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)
 
 
-def _on_a_terminal(*words: str, **environment: str) -> str:
+def _on_a_terminal(*words: str, status: int = 0, **environment: str) -> str:
     terminal, end = pty.openpty()
     try:
-        process = _process(*words, stdout=end, env={**os.environ, "TERM": "xterm-256color", **environment})
+        process = _process(*words, stdout=end, stderr=end, env={**os.environ, "TERM": "xterm-256color", **environment})
         os.close(end)
         shown = b""
         while part := _read(terminal):
             shown += part
-        assert process.wait() == 0
+        assert process.wait() == status
         return shown.decode()
     finally:
         os.close(terminal)

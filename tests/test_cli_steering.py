@@ -568,6 +568,8 @@ def test_ids_are_completed_where_they_mean_something(complete: Any, project: Map
     assert complete("retry", "") == [project["failed"]]
     assert set(complete("graph", "run_")) == runs
     assert set(complete("diff-workflow", "letter", "run_")) == runs
+    assert complete("graph", "letter", "--format", "p") == ["png", "pdf"]
+    assert complete("graph", "letter", "--theme", "d") == ["dark"]
     assert project["edit_request"] in complete("claim", "")
     assert project["pay_request"] not in complete("claim", "")
     assert set(complete("show", "")) > runs

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import holdpoint
-from holdpoint import api, settings
+from holdpoint import api, cli, settings
 from tests import pages
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +62,7 @@ def test_the_reference_says_every_key_of_the_language() -> None:
 
     keys = {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", {})}
 
-    assert {key for key in keys if not re.search(rf"^\| `{key}`", page, re.MULTILINE)} == set()
+    assert {key for key in keys if not re.search(rf"^\| `{re.escape(key)}`", page, re.MULTILINE)} == set()
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,83 @@ def test_the_reference_says_every_key_of_the_language() -> None:
 def test_what_the_reference_calls_not_available_is_refused(state: str) -> None:
     with pytest.raises(holdpoint.DefinitionError, match="not available in this version"):
         api.loads(f"workflow: x\nstates: {{a: {state}, e: {{type: end}}}}")
+
+
+RUN_KEYS = {field.name for field in fields(holdpoint.Run)} - {"replayed"}
+REQUEST_KEYS = {field.name for field in fields(holdpoint.Request)} - {"attempt", "forms"}
+
+LETTER = """
+workflow: letter
+states:
+  write: {type: agent, value: Dear Ann, artifact: letter, next: read}
+  read: {type: return, show: [letter], timeout: 1d, default: accept, on: {accept: told, revise: write}}
+  told: {type: wait, signal: told, next: fail}
+  fail: {type: agent, value: "{{ 1 // 0 }}", next: end}
+  end: {type: end}
+"""
+
+# In this order, on one run: RUN and REQUEST stand for its ids.
+CALLS: Sequence[tuple[str, str]] = (
+    ("init", "made"),
+    ("check", "letter.yaml"),
+    ("schema", ""),
+    ("graph", "letter.yaml"),
+    ("start", "letter.yaml"),
+    ("runs", ""),
+    ("show", "RUN"),
+    ("why", "RUN"),
+    ("inbox", ""),
+    ("claim", "REQUEST"),
+    ("release", "REQUEST"),
+    ("assign", "REQUEST ann"),
+    ("extend", "REQUEST 1d"),
+    ("decide", "RUN accept --artifact letter.yaml"),
+    ("artifact", "RUN letter"),
+    ("diff", "RUN letter"),
+    ("signal", "RUN told"),
+    ("retry", "RUN"),
+    ("history", "RUN"),
+    ("tick", ""),
+    ("move", "RUN read"),
+    ("cancel", "RUN"),
+    ("verify", ""),
+    ("db check", ""),
+    ("db upgrade", ""),
+    ("demo", ""),
+)
+
+
+def test_each_command_prints_the_json_that_the_reference_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FLOW_DB", raising=False)
+    monkeypatch.setenv("FLOW_USER", "ann")
+    (tmp_path / "letter.yaml").write_text(LETTER, encoding="utf-8")
+    printed: dict[str, dict[str, Any]] = {}
+
+    for name, words in CALLS:
+        run = printed.get("start", {"id": "", "requests": [{"id": ""}]})
+        words = words.replace("RUN", run["id"]).replace("REQUEST", run["requests"][0]["id"])
+        cli.run([*name.split(), *words.split(), "--json"])
+        printed[name] = json.loads(capfd.readouterr().out)
+    shapes = {name: keys for name, (keys, _) in _generator().SHAPES.items()}
+
+    meant: dict[str, set[str]] = {
+        name: {"run": RUN_KEYS, "request": REQUEST_KEYS}[keys] if isinstance(keys, str) else set(keys)
+        for name, keys in shapes.items()
+    }
+    meant["decide"] = RUN_KEYS | {"replayed"}
+    assert printed.pop("schema").keys() > meant.pop("schema") - {"…"}
+    assert meant.pop("serve") == meant["tick"]
+    assert {name: set(document) for name, document in printed.items()} == meant
+    assert printed["retry"]["error"].keys() == {"code", "message", "state", "attempt", "details", "stderr"}
+
+
+def test_the_reference_says_what_each_command_prints() -> None:
+    commands = {*cli.COMMANDS} - {"db"} | {"db check", "db upgrade"}
+
+    assert set(_generator().SHAPES) == commands
 
 
 @each_page

@@ -11,9 +11,10 @@ import pytest
 from holdpoint.api import Engine
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.errors import UsageError
-from holdpoint.graphs import FORMATS, draw
+from holdpoint.graphs import DRAWINGS, FORMATS, draw, picture_of
 from holdpoint.testing import Clock
 
+TEXTS = tuple(format for format in FORMATS if format not in DRAWINGS)
 EXPENSE: dict[str, Any] = {
     "workflow": "expense-approval",
     "title": "Expense approval",
@@ -55,6 +56,17 @@ EXPENSE: dict[str, Any] = {
         "refused": {"type": "end", "outcome": "failure"},
     },
 }
+STEERED: dict[str, Any] = {
+    "workflow": "steered",
+    "initial": [{"to": "nap"}],
+    "on_cancel": [{"to": "gone"}],
+    "states": {
+        "nap": {"type": "wait", "for": "PT3600S", "on": {"done": [{"to": "ask"}]}},
+        "ask": {"type": "approval", "on": {"approve": [{"to": "end"}]}},
+        "end": {"type": "end"},
+        "gone": {"type": "end", "outcome": "cancelled"},
+    },
+}
 HOSTILE = (
     'say "hi" \\ [x] {y} (z) | a --> b',
     "end",
@@ -66,11 +78,13 @@ HOSTILE = (
     '"',
     '];} "x" -> "y"',
     "日本語 👍🏽 ü",
+    "no character \ufffe and ]]> </title> <script>alert(1)</script>",
     "\x1b[31mred\x07 \u202eturned \u2028 line",
 )
 
 
-def _hostile(text: str) -> Definition:
+def hostile(text: str) -> Definition:
+    """A workflow whose every text is this one."""
     return Definition.from_document(
         {
             "workflow": "hostile",
@@ -91,6 +105,12 @@ def _hostile(text: str) -> Definition:
     )
 
 
+def _drawn(workflow: Definition | dict[str, Any], format: str) -> str:
+    """A definition in a text format."""
+    definition = workflow if isinstance(workflow, Definition) else Definition.from_document(workflow)
+    return str(draw(picture_of(definition), format))
+
+
 def _run_pictures(steps: int) -> dict[str, str]:
     """Graphs of a run that was sent back once, then accepted by its deadline."""
     clock = Clock()
@@ -103,11 +123,11 @@ def _run_pictures(steps: int) -> dict[str, str]:
             clock.advance(engine, "2d")
         if steps > 2:
             engine.decide(run.id, "reject", by="dora")
-        return {name: engine.graph(run.id, name).replace(run.id, "run_1") for name in FORMATS}
+        return {name: str(engine.graph(run.id, name)).replace(run.id, "run_1") for name in TEXTS}
 
 
 def test_the_text_lists_every_state_with_its_ways_out() -> None:
-    assert draw(Definition.from_document(EXPENSE), "text") == (
+    assert _drawn(EXPENSE, "text") == (
         "expense-approval · Expense approval\n"
         "\n"
         "  start\n"
@@ -179,7 +199,7 @@ def test_the_text_says_how_a_run_ended() -> None:
     ],
 )
 def test_mermaid_shows(line: str) -> None:
-    assert line in draw(Definition.from_document(EXPENSE), "mermaid").splitlines()
+    assert line in _drawn(EXPENSE, "mermaid").splitlines()
 
 
 def test_mermaid_of_a_run_marks_where_it_stands_and_the_edges_it_took() -> None:
@@ -214,7 +234,7 @@ def test_mermaid_of_a_run_marks_where_it_stands_and_the_edges_it_took() -> None:
     ],
 )
 def test_dot_shows(line: str) -> None:
-    assert line in draw(Definition.from_document(EXPENSE), "dot").splitlines()
+    assert line in _drawn(EXPENSE, "dot").splitlines()
 
 
 def test_dot_of_a_run_marks_where_it_stands_and_the_edges_it_took() -> None:
@@ -226,7 +246,7 @@ def test_dot_of_a_run_marks_where_it_stands_and_the_edges_it_took() -> None:
 
 @pytest.mark.parametrize("title", HOSTILE)
 def test_no_title_breaks_the_text(title: str) -> None:
-    text = draw(_hostile(title), "text")
+    text = _drawn(hostile(title), "text")
 
     assert len(text.splitlines()) == 10
     assert all(character.isprintable() or character == "\n" for character in text)
@@ -234,7 +254,7 @@ def test_no_title_breaks_the_text(title: str) -> None:
 
 @pytest.mark.parametrize("title", HOSTILE)
 def test_no_title_breaks_mermaid(title: str) -> None:
-    lines = draw(_hostile(title), "mermaid").splitlines()
+    lines = _drawn(hostile(title), "mermaid").splitlines()
 
     assert [line for line in lines if not _MERMAID.fullmatch(line)] == []
     assert sum(re.match(r"  \w+ (-->|-\.->)", line) is not None for line in lines) == 5
@@ -242,7 +262,7 @@ def test_no_title_breaks_mermaid(title: str) -> None:
 
 @pytest.mark.parametrize("title", HOSTILE)
 def test_no_title_breaks_dot(title: str) -> None:
-    statements = list(_dot_statements(draw(_hostile(title), "dot")))
+    statements = list(_dot_statements(_drawn(hostile(title), "dot")))
 
     assert sum("->" in statement for statement in statements) == 5
     assert sum(statement[0].startswith('"') and "->" not in statement for statement in statements) == 3
@@ -255,9 +275,9 @@ def test_the_run_pictures_keep_to_the_grammars() -> None:
     assert len(list(_dot_statements(pictures["dot"]))) == 24
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", TEXTS)
 def test_the_same_definition_gives_the_same_text(format: str) -> None:
-    assert draw(Definition.from_document(EXPENSE), format) == draw(Definition.from_document(EXPENSE), format)
+    assert _drawn(EXPENSE, format) == _drawn(EXPENSE, format)
 
 
 def test_a_failed_run_says_why() -> None:
@@ -272,21 +292,71 @@ def test_a_failed_run_says_why() -> None:
     assert "\x1b" not in text
 
 
+def _moved_and_cancelled() -> Engine:
+    """An engine with the runs of a workflow that is moved by an operator and cleans up on cancel."""
+    clock = Clock()
+    engine = Engine("memory://", clock=clock, people={})
+    definition = Definition.from_document(STEERED)
+    runs = [engine.start(definition) for _ in range(3)]
+    clock.advance(engine, "1h")
+    engine.move(runs[1].id, "nap", by="ann")
+    engine.cancel(runs[2].id, by="ann")
+    return engine
+
+
+def test_a_run_that_was_moved_or_cancelled_shows_the_way_it_went() -> None:
+    with _moved_and_cancelled() as engine:
+        texts = {run.state: engine.graph(run.id) for run in engine.runs().items}
+
+    assert "      done → ask  taken once\n" in texts["ask"]
+    assert "      moved by operator → nap  taken once\n" in texts["nap"]
+    assert "  cancelled\n      → gone  taken once\n" in texts["gone"]
+    assert "by ann" in texts["nap"]
+
+
+def test_the_heat_of_all_runs_is_in_every_text_format() -> None:
+    with _moved_and_cancelled() as engine:
+        definition = Definition.from_document(STEERED)
+        drawn = {format: engine.graph(definition, format, heat=True) for format in TEXTS}
+
+    assert drawn["text"] == (
+        "steered\n"
+        "3 runs of this version\n"
+        "\n"
+        "  start\n"
+        "      → nap  3 runs\n"
+        "  cancelled\n"
+        "      → gone  1 run\n"
+        "  nap · wait, for 1h, median stay 1h; 9 in 10 within 1h; 1 here now\n"
+        "      done → ask  3 runs\n"
+        "  ask · approval, median stay under 1s; 9 in 10 within 1s; 1 here now\n"
+        "      approve           → end\n"
+        "      moved by operator → nap  1 run\n"
+        "  end · end, success\n"
+        "  gone · end, cancelled\n"
+    )
+    assert '  s_nap -->|"done<br/>3 runs"| s_ask\n' in drawn["mermaid"]
+    assert "  class s_nap heat1\n" in drawn["mermaid"]
+    assert re.search(r'"nap" -> "ask" \[color="#5f6368", penwidth=6, label="done\\n3 runs"', str(drawn["dot"]))
+
+
 @pytest.mark.parametrize(
-    ("format", "message"),
+    ("format", "theme", "message"),
     [
-        pytest.param("svg", "format 'svg' is not available in this version; take one of text, mermaid, dot", id="svg"),
-        pytest.param("png", "format 'png' is not available in this version; take one of text, mermaid, dot", id="png"),
         pytest.param(
             "mermaids",
-            "a graph's format is one of text, mermaid, dot, not 'mermaids'; did you mean 'mermaid'?",
-            id="a near miss",
+            "auto",
+            "a graph's format is one of text, mermaid, dot, svg, png, pdf, not 'mermaids'; did you mean 'mermaid'?",
+            id="format",
+        ),
+        pytest.param(
+            "svg", "drak", "a theme is one of light, dark, auto, not 'drak'; did you mean 'dark'?", id="theme"
         ),
     ],
 )
-def test_an_unknown_format_is_refused(format: str, message: str) -> None:
+def test_an_unknown_format_or_theme_is_refused(format: str, theme: str, message: str) -> None:
     with pytest.raises(UsageError) as refused:
-        draw(Definition.from_document(EXPENSE), format)
+        draw(picture_of(Definition.from_document(EXPENSE)), format, theme)
 
     assert refused.value.message == message
 

@@ -35,7 +35,9 @@ FACES_MAY_IMPORT = {
     "holdpoint.engine.diff",
     "holdpoint.engine.durations",
     "holdpoint.engine.errors",
+    "holdpoint.engine.why",
     "holdpoint.settings",
+    "holdpoint.sources",
 }
 
 # Each library that is no part of Python, and the only places that may import it.
@@ -44,6 +46,7 @@ HOMES = {
     "click": ("cli.py", "commands/"),
     "jsonschema": ("schema/", "engine/jsonschemas.py"),
     "peewee": ("stores/",),
+    "pygraphviz": ("graphs/",),
     "regex": ("schema/", "engine/jsonschemas.py"),
     "rich": ("cli.py", "commands/"),
     "ruamel.yaml": ("schema/",),
@@ -184,7 +187,11 @@ def test_a_library_is_imported_at_home_and_nowhere_else() -> None:
 
 def test_every_dependency_has_a_home_and_a_pinned_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    required = {re.split(r"[<>=!~ ]", dependency)[0] for dependency in project["dependencies"]}
+    wished = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
+    required = {re.split(r"[<>=!~ ]", dependency)[0] for dependency in wished}
     lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
     wanted = [line for line in lines if line and not line.startswith("#")]
 

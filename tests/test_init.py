@@ -91,6 +91,27 @@ def test_the_readme_does_what_it_says(flow: Flow, tmp_path: Path) -> None:
     assert flow("verify")[0] == 0
 
 
+def test_the_schema_is_written_anew_for_a_newer_version(flow: Flow, tmp_path: Path) -> None:
+    flow("init")
+    schema = tmp_path / ".flow" / "workflow.schema.json"
+    made = schema.read_text()
+    schema.write_text("{}")
+
+    assert flow("schema", "-o", ".flow/workflow.schema.json") == (0, "wrote .flow/workflow.schema.json\n", "")
+    assert schema.read_text() == made == flow("schema")[1]
+    assert json.loads(flow("schema", "-o", "new/s.json", "--json")[1]) == {"file": "new/s.json"}
+    assert (tmp_path / "new" / "s.json").read_text() == made
+
+
+def test_a_schema_that_cannot_be_written_is_wrong_usage(flow: Flow, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    status, out, err = flow("schema", "-o", "file/s.json")
+
+    assert (status, out) == (2, "")
+    assert "file/s.json" in err
+
+
 def test_it_can_be_asked_for_json(flow: Flow, tmp_path: Path) -> None:
     document = json.loads(flow("init", "here", "--json")[1])
 

@@ -147,7 +147,7 @@ class Holdpoint(RuleBasedStateMachine):
         request = case.request
         return request is not None and request.due_at is not None and request.due_at <= self.clock()
 
-    def settle(self, case: Case) -> None:
+    def catch_up(self, case: Case) -> None:
         request = case.request
         if request is None or request.due_at is None or not self.is_overdue(case):
             return
@@ -159,7 +159,7 @@ class Holdpoint(RuleBasedStateMachine):
 
     def tick(self) -> None:
         for case in self.cases:
-            self.settle(case)
+            self.catch_up(case)
         for case in self.cases:
             if case.status == "running":
                 self.touch(case)
@@ -228,7 +228,7 @@ class Holdpoint(RuleBasedStateMachine):
         if request.decision is not None and request.decision[:4] == (option, by, comment, "human"):
             assert self.engine.decide(target, **wish).replayed
             return
-        self.settle(case)
+        self.catch_up(case)
         if request.decision is not None:
             with pytest.raises(holdpoint.Conflict):
                 self.engine.decide(target, **wish)
@@ -298,7 +298,7 @@ class Holdpoint(RuleBasedStateMachine):
 
         self.engine.advance(case.id)
 
-        self.settle(case)
+        self.catch_up(case)
         if case.status == "running":
             self.touch(case)
             self.work(case)
@@ -317,7 +317,7 @@ class Holdpoint(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         case = data.draw(st.sampled_from(self.cases), label="case")
-        self.settle(case)
+        self.catch_up(case)
         if case.status in ("done", "cancelled"):
             with pytest.raises(holdpoint.Conflict):
                 self.engine.cancel(case.id)

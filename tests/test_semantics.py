@@ -424,7 +424,7 @@ def test_an_agent_that_raises_leaves_the_run_failed_where_it_stands(world: World
 
     assert (run.status, run.state, run.outcome, run.ended_at) == ("failed", "work", None, None)
     assert run.error is not None
-    assert set(run.error) == {"code", "message", "state", "attempt", "details"}
+    assert set(run.error) == {"code", "message", "state", "attempt", "details", "stderr"}
     assert (run.error["state"], run.error["attempt"]) == ("work", 1)
 
 
@@ -1328,6 +1328,27 @@ def test_a_refusal_says_in_the_history_who_wanted_what_and_moves_nothing(world: 
     assert (entry["actor"], entry["actor_kind"]) == ("mallory", "human")
     assert "approve" in entry["data"].values()
     assert request in entry["data"].values()
+
+
+def test_a_refusal_is_no_change_of_the_run(world: World) -> None:
+    """`updated_at` is the last change; what is only noted in the history, before or after the end, is none."""
+    run = world.start({"ask": gate(assign=["dora"])})
+
+    times = [run.updated_at]
+    for _ in range(2):
+        world.pass_time("1h")
+        with world.refusal(run, NotAllowed, is_noted=True):
+            world.decide(run, "approve", by="mallory")
+        times.append(world.engine.get_run(run.id).updated_at)
+    ended = world.decide(run, "approve", by="dora")
+    world.pass_time("1h")
+    with world.refusal(run, Conflict, is_noted=True):
+        world.engine.decide(run.requests[0].id, "reject", by="dora")
+
+    after = world.engine.get_run(run.id)
+    assert times == [run.started_at] * 3
+    assert after.updated_at == after.ended_at == ended.updated_at > run.updated_at
+    assert world.engine.runs().items[0].updated_at == after.updated_at
 
 
 def test_a_refused_decision_by_the_runs_id_names_the_request_in_the_history(world: World) -> None:

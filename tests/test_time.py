@@ -16,11 +16,11 @@ from typing import Self
 import apscheduler.schedulers.base
 import pytest
 
-from holdpoint import Engine
+from holdpoint import Engine, NotAllowed
 from holdpoint.engine.times import parse_time
 from holdpoint.scheduler import alarm
 from holdpoint.scheduler.serve import Server
-from tests.building import World, drafted, gate, review, utc, value, workflow
+from tests.building import World, drafted, gate, review, utc, value, worker, workflow
 
 SWEEP = timedelta(milliseconds=50)
 # A ring that does not come would not come for hours: this is for a busy machine.
@@ -251,6 +251,59 @@ def test_a_retry_is_not_made_before_its_time(world: World, jump: timedelta) -> N
     world.engine.tick()
     assert len(world.calls) == 2
     assert world.engine.get_run(run.id).status == "failed"
+
+
+def test_what_fell_due_before_a_late_report_is_applied_before_it(world: World) -> None:
+    """Else a clock that is set back would keep the pass from what the run's own time says is due."""
+
+    def late() -> str:
+        world.clock.set(world.clock() + timedelta(minutes=1))
+        world.engine.tick()  # the lease has run out, and somebody is asked
+        world.clock.set(world.clock() + timedelta(hours=2))
+        return "late"
+
+    world.agent = late
+    run = world.start({"work": worker(after_crash={"ask": {"timeout": "1h", "default": "fail"}})})
+    world.clock.set(world.clock() - timedelta(hours=2))
+
+    assert world.kinds(run)[-4:] == ["request.expired", "agent.failed", "run.failed", "agent.late"]
+    assert world.engine.get_run(run.id).status == "failed"
+
+
+def test_what_fell_due_before_a_refusal_is_noted_is_applied_before_it(tmp_path: Path) -> None:
+    def roles(person: str) -> list[str]:
+        ours.clock.set(utc("2026-01-05T11:00"))  # the deadline comes while it is asked who may decide
+        return []
+
+    with World(tmp_path, people=roles) as ours:
+        run = ours.start({"ask": gate(assign=["role:manager"], timeout="1h", default="reject")})
+
+        with pytest.raises(NotAllowed):
+            ours.decide(run, "approve", by="zoe")
+        ours.clock.set(utc("2026-01-05T09:30"))
+
+        kinds = ours.kinds(run)
+        assert kinds.index("request.expired") < kinds.index("decision.refused")
+        assert ours.engine.get_run(run.id).state == "refused"
+
+
+def test_a_retry_that_is_overdue_by_its_runs_time_is_made_though_the_clock_is_set_back(world: World) -> None:
+    def fail() -> None:
+        raise ValueError
+
+    world.agent = fail
+    states = {
+        "work": worker("hold", retry={"attempts": 2, "delay": "1h"}),
+        "hold": {"type": "wait", "signal": "paid", "timeout": "never", "on": {"received": "accepted"}},
+    }
+    run = world.start(states)
+    world.clock.set(world.clock() + timedelta(hours=2))
+    world.engine.signal(run.id, "paid", advance=False)
+    world.clock.set(world.clock() - timedelta(hours=2))
+
+    assert world.engine.get_run(run.id).status == "running"
+    assert world.engine.tick()["advanced"] == 1
+    assert len(world.calls) == 2
 
 
 # --- the alarm --------------------------------------------------------------------------------------------------------

@@ -9,11 +9,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from holdpoint.engine.canonical import Json
 
-__all__ = ["Context", "Crashed", "Failure", "Outcome", "Scripted", "Success", "Work", "run"]
+__all__ = ["FAILURES", "Context", "Crashed", "Failure", "Outcome", "Scripted", "Success", "Work", "run"]
+
+FAILURES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "agent_missing": "there is no such function or program: nothing ran, and it is no attempt",
+        "agent_import": "the module of the function raised while it was imported",
+        "agent_arguments": "the function does not take these arguments: it was not called",
+        "agent_error": "it raised, or the program could not be started",
+        "agent_exit": "the program ended with another status than 0, or by a signal",
+        "agent_output": "what it gave is not JSON, is too large, or does not meet the state's `output`",
+        "agent_timeout": "it took longer than it may, and was ended",
+        "agent_stopped": "the lease was lost or the run cancelled, and it was ended: what became of it is only noted",
+        "agent_crashed": "its process died, and `after_crash` or a person says that it failed: it is not tried again",
+    }
+)
+"""Each code with which an attempt can fail, and what it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +58,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The attempt gave none. `code` is one of
-
-    agent_missing    there is no such function or program: nothing ran, and it is no attempt
-    agent_import     the module of the function raised while it was imported
-    agent_arguments  the function does not take these arguments: it was not called
-    agent_error      it raised, or the program could not be started
-    agent_exit       the program ended with another status than 0, or by a signal
-    agent_output     what it gave is not JSON, or is too large
-    agent_timeout    it took longer than it may, and was ended
-    agent_stopped    the lease was lost or the run cancelled, and it was ended
-    """
+    """The attempt gave none. `code` is one of `FAILURES`."""
 
     code: str
     message: str

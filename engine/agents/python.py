@@ -29,7 +29,7 @@ from typing import Any, Union, get_args, get_origin
 from holdpoint.engine.agents import Context, Failure, Outcome, Scripted, Success, Work
 from holdpoint.engine.agents.texts import printable, shorten
 from holdpoint.engine.canonical import Json, canonical, check_json, decoded
-from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
+from holdpoint.engine.errors import Invalid, NotFound, did_you_mean, with_article
 
 MESSAGE_CHARACTERS = 2_000
 TRACEBACK_CHARACTERS = 8 * 1024
@@ -49,7 +49,9 @@ def run(work: Work) -> Outcome:
             return Failure(code="agent_missing", message=f"python agent '{work.target}': {error}")
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
+        except (
+            BaseException
+        ) as error:  # a module may call sys.exit: that fails the attempt, and ends no process of ours
             return _failed("agent_import", f"python agent '{work.target}' cannot be imported: ", error, root)
         return call(function, work)
 
@@ -85,7 +87,7 @@ def call(function: Callable[..., Any], work: Work) -> Outcome:
         )
     except (KeyboardInterrupt, Scripted):
         raise
-    except BaseException as error:
+    except BaseException as error:  # as above, and frameworks derive from it what `except Exception` is not to catch
         return failed(error, work)
     return _output(value, work)
 
@@ -142,7 +144,7 @@ class _Space:
             hint = did_you_mean(name, functions)
             raise _NotFound(f"module {module_name!r} has no function {name!r}" + (f"; {hint}" if hint else ""))
         if not callable(function):
-            raise _NotFound(f"{name!r} is a {type(function).__name__}, not a function")
+            raise _NotFound(f"{name!r} is {with_article(type(function).__name__)}, not a function")
         return function  # type: ignore[no-any-return]
 
     def _make_way(self, top: str) -> None:
@@ -341,7 +343,7 @@ def _finish(awaitable: Any) -> Any:
             values.append(await awaitable)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
+        except BaseException as error:  # whatever the agent raises is its failure, but for one
             task = asyncio.current_task()
             if task is not None and task.cancelling():  # Ctrl-C, as the event loop passes it on
                 raise
@@ -367,7 +369,7 @@ def _in_thread(function: Callable[[], None]) -> None:
     def work() -> None:
         try:
             function()
-        except BaseException as error:
+        except BaseException as error:  # to be raised where the thread is waited for
             errors.append(error)
 
     thread = Thread(target=copy_context().run, args=(work,), name="holdpoint-agent", daemon=True)
@@ -430,7 +432,7 @@ def _described_error(error: BaseException) -> str:
         text = str.__getitem__(str(error), slice(MESSAGE_CHARACTERS))
     except KeyboardInterrupt:
         raise
-    except BaseException:
+    except BaseException:  # the code of an exception is the agent's too
         text = "(it has no readable text)"
     text = shorten(f"{_type_name(error)}: {text}" if text else _type_name(error), MESSAGE_CHARACTERS)
     return shorten(printable(text), MESSAGE_CHARACTERS)

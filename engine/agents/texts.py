@@ -18,6 +18,13 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def last_lines(text: str, count: int) -> str:
+    """The last lines of a text; with how many are before them, where there are any."""
+    lines = text.rstrip().split("\n")
+    left_out = len(lines) - count
+    return "\n".join(lines if left_out <= 0 else [f"… {left_out} lines before", *lines[-count:]])
+
+
 class Ends:
     """The first and the last bytes of a stream, however long it gets; in memory, at most three times *keep*."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Invalid, did_you_mean
+from holdpoint.engine.errors import Invalid, did_you_mean, with_article
 from holdpoint.engine.expressions.filters import FILTERS, TESTS, Builtin, Call
 from holdpoint.engine.expressions.operators import (
     ARITHMETIC,
@@ -384,7 +384,7 @@ def _written_name(node: Filter, arguments: tuple[Node, ...], kind: str) -> str:
     first = arguments[0] if arguments else None
     if not isinstance(first, Literal) or not isinstance(first.value, str):
         hint = ", or attribute='…'" if node.name == "map" else ""
-        _fail(node, f"takes the name of a {kind}, written as a text{hint}")
+        _fail(node, f"takes the name of {with_article(kind)}, written as a text{hint}")
     return first.value
 
 

@@ -28,9 +28,9 @@ from holdpoint.engine.expressions.operators import (
     greater,
     joined,
     less,
+    made_plain,
     number,
     plus,
-    settled,
     to_json,
     to_text,
     type_name,
@@ -267,7 +267,7 @@ def _tojson(call: Call, value: Json, indent: Json = None) -> Json:
         raise ExpressionError("'tojson' takes an indent from 0 to 8")
     # In pieces: the white space alone may be many times the value.
     encoder = json.JSONEncoder(indent=width, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return joined(call.run, encoder.iterencode(settled(call.run, value)))
+    return joined(call.run, encoder.iterencode(made_plain(call.run, value)))
 
 
 # -- lists and objects

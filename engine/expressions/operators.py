@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from holdpoint.engine.canonical import Json, canonical
+from holdpoint.engine.errors import with_article
 from holdpoint.engine.expressions.parse import MAX_INTEGER, MIN_INTEGER
 from holdpoint.engine.expressions.scope import MAX_RESULT, ExpressionError, Run
 
@@ -30,7 +31,7 @@ def type_name(value: Json) -> str:
     """How messages call the type of a value."""
     if isinstance(value, Mapping):
         return "an object"
-    return _TYPES.get(type(value)) or f"a {type(value).__name__}, which is not JSON"
+    return _TYPES.get(type(value)) or f"{with_article(type(value).__name__)}, which is not JSON"
 
 
 def is_number(value: Json) -> bool:
@@ -80,10 +81,10 @@ def to_text(run: Run, value: Json) -> str:
 
 
 def to_json(run: Run, value: Json) -> str:
-    return built(run, canonical(settled(run, value)))
+    return built(run, canonical(made_plain(run, value)))
 
 
-def settled(run: Run, value: Json) -> Json:
+def made_plain(run: Run, value: Json) -> Json:
     """The value, as plain JSON and within the bound of a result; what loads lazily is loaded."""
     plain, count = measured(value, MAX_RESULT)
     run.spend(count // 24)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.expressions.evaluate import Code, Path, compiled, paths_of
-from holdpoint.engine.expressions.operators import joined, measured, settled, to_text, type_name
+from holdpoint.engine.expressions.operators import joined, made_plain, measured, to_text, type_name
 from holdpoint.engine.expressions.parse import (
     Access,
     Compare,
@@ -204,13 +204,13 @@ def _bounded(node: Node) -> Code:
         # What is read is as large as what is stored; only a root name can be something that loads lazily.
         def path(run: Run) -> Json:
             value = code(run)
-            return value if type(value) in _PLAIN else settled(run, value)
+            return value if type(value) in _PLAIN else made_plain(run, value)
 
         return path
 
     def bounded(run: Run) -> Json:
         value = code(run)
-        return value if type(value) in _SCALARS else settled(run, value)
+        return value if type(value) in _SCALARS else made_plain(run, value)
 
     return bounded
 

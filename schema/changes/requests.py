@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import CRASH_OPTIONS, TIMEOUT
 from holdpoint.schema.approvals import REFUSALS
 from holdpoint.schema.changes.change import Change, Place, duration, is_same, now_and_was, only, quoted, told
-from holdpoint.schema.sheet import CRASH_OPTIONS, NEVER, TIMEOUT
+from holdpoint.schema.sheet import NEVER
 
 GATES: Final = ("approval", "return")
 """The types of states in which a person approves."""

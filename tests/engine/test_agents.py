@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +20,19 @@ from typing import Any, Literal
 
 import pytest
 
-from holdpoint.engine.agents import Context, Crashed, Failure, Outcome, Success, Work, command, process, python, run
+from holdpoint.engine.agents import (
+    FAILURES,
+    Context,
+    Crashed,
+    Failure,
+    Outcome,
+    Success,
+    Work,
+    command,
+    process,
+    python,
+    run,
+)
 
 CONTEXT = Context(key="run_1/draft/2", run_id="run_1", workflow="expense", state="draft", visit=2, attempt=1)
 
@@ -124,7 +138,7 @@ def test_what_was_stopped_before_it_began_does_not_begin(tmp_path: Path, target:
         pytest.param("nowhere:draft", "there is no module 'nowhere'", id="module"),
         pytest.param("agents.nowhere:draft", "there is no module 'agents.nowhere'", id="submodule"),
         pytest.param("agents:darft", "has no function 'darft'; did you mean 'draft'?", id="function"),
-        pytest.param("agents:LIMIT", "'LIMIT' is a int, not a function", id="no-function"),
+        pytest.param("agents:LIMIT", "'LIMIT' is an int, not a function", id="no-function"),
         pytest.param("agents", "write package.module:function", id="no-colon"),
         pytest.param("agents:draft.inner", "write package.module:function", id="dotted"),
         pytest.param("../agents:draft", "write package.module:function", id="path"),
@@ -937,3 +951,13 @@ def test_a_command_leaves_no_open_files(tmp_path: Path) -> None:
         _run(_work(tmp_path, target))
 
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_codes_of_failures_are_those_that_the_engine_gives() -> None:
+    folder = Path(command.__file__).parents[1]
+    named = Counter(
+        code for path in folder.rglob("*.py") for code in re.findall(r'"(agent_[a-z]+)"', path.read_text("utf-8"))
+    )
+
+    assert set(named) == set(FAILURES)
+    assert min(named.values()) >= 2, "each is in the table, and given somewhere"

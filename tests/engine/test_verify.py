@@ -531,7 +531,7 @@ def _forge(dossier: Dossier, change: Change, definition: Definition = DEFINITION
     with contextlib.closing(store):
         named = {sha256 for entry in sealed for sha256 in named_contents(entry)}
         contents = {sha256: text for sha256, text in dossier.contents.items() if sha256 in named}
-        step = Step(before=None, after=run, entries=tuple(sealed), contents=contents, values=store.values(run.id))
+        step = Step(before=None, after=run, entries=tuple(sealed), contents=contents)
         store.commit(step, definition=definition, lease=lease)
         return verify(store.dossier(run.id))
 
@@ -778,6 +778,205 @@ def test_only_the_story_gives_a_forger_away(story: Story, name: str, change: Cha
 
     assert code in codes
     assert not codes & _STORED
+
+
+# --- what is asked after a crash --------------------------------------------------------------------------------------
+
+ASKED = """\
+workflow: asked
+timezone: Europe/Rome
+input: {type: object, required: [mode], properties: {mode: {type: string}}}
+initial:
+  - {to: assumed, when: "input.mode == 'done'"}
+  - {to: given_up, when: "input.mode == 'fail'"}
+  - {to: again, when: "input.mode == 'retry'"}
+  - {to: split}
+states:
+  assumed:
+    type: agent
+    python: asked:die
+    output: {type: object, properties: {ok: {type: boolean}}}
+    after_crash:
+      ask:
+        assign: ["role:manager", initiator]
+        exclude: [zoe]
+        priority: high
+        timeout: 1h
+        default: {decision: done, answers: {ok: true}}
+    next: ended
+  given_up: {type: agent, python: asked:die, after_crash: {ask: {timeout: 1h, default: fail}}, next: ended}
+  again: {type: agent, python: asked:die, after_crash: {ask: {timeout: 1h, default: retry}}, next: ended}
+  split:
+    type: agent
+    python: asked:die
+    after_crash: {ask: {assign: {retry: [initiator], done: ["role:manager"], fail: ["role:manager"]}}}
+    next: ended
+  ended: {type: end}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked(Story):
+    """A run for each thing that a deadline may decide of a crash, and one whose question is open; by `mode`."""
+
+    definition: Definition
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    path = tmp_path_factory.mktemp("asked") / "flow.db"
+    clock = Clock()
+
+    def die() -> Json:
+        raise KeyboardInterrupt
+
+    with Engine(f"sqlite:///{path}", clock=clock, agents={"asked:die": die}, people=PEOPLE) as engine:
+        definition = engine.loads(ASKED)
+        runs = {}
+        for mode in ("done", "fail", "retry", "open"):
+            with contextlib.suppress(KeyboardInterrupt):
+                engine.start(definition, {"mode": mode}, initiator="bob")
+            runs[mode] = engine.runs(limit=1).items[0].id
+        clock.advance(engine, "1m")  # their leases run out
+        with contextlib.suppress(KeyboardInterrupt):
+            clock.advance(engine, "2h")  # the one that is made again dies once more
+    return Asked(path=path, runs=runs, definition=definition)
+
+
+def _crash_flaws(asked: Asked, mode: str, change: Change) -> set[tuple[str, str]]:
+    """The code of each flaw, and the kind of the entry that has it."""
+    flaws = _forge(_dossier(asked, mode), change, asked.definition)
+    return {(flaw.code, flaw.message.partition(")")[0].partition("(")[2]) for flaw in flaws}
+
+
+def test_what_is_asked_after_a_crash_has_no_flaw(asked: Asked) -> None:
+    assert _verify(asked.path) == ()
+    for mode in asked.runs:
+        assert _forge(_dossier(asked, mode), lambda entries: None, asked.definition) == []
+    with Engine(f"sqlite:///{asked.path}") as engine:
+        kinds = {mode: [entry.kind for entry in engine.history(run)] for mode, run in asked.runs.items()}
+    expired = {mode: kinds[mode][kinds[mode].index("request.expired") + 1] for mode in ("done", "fail", "retry")}
+    assert expired == {"done": "agent.succeeded", "fail": "agent.failed", "retry": "agent.started"}
+    assert kinds["open"][-1] == "request.opened"
+
+
+def _instead(kind: str, by: str, **data: Json) -> Change:
+    """Another kind of entry in place of the first of its kind, with other data, and nothing behind it."""
+
+    def change(entries: list[Entry]) -> None:
+        place = next(index for index, entry in enumerate(entries) if entry.kind == kind)
+        del entries[place + 1 :]
+        changed = {**entries[place].data, **data}
+        entries[place] = replace(entries[place], kind=by, data={k: v for k, v in changed.items() if v is not None})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("mode", "change", "code", "kind"),
+    [
+        pytest.param("done", _cut("request.expired"), "attempt", "request.expired", id="done and no output"),
+        pytest.param("fail", _cut("request.expired"), "attempt", "request.expired", id="fail and no failure"),
+        pytest.param(
+            "done",
+            _instead("agent.succeeded", "agent.started", output=None, attempt=1),
+            "attempt",
+            "request.expired",
+            id="done and made again",
+        ),
+        pytest.param(
+            "fail",
+            _instead("agent.failed", "agent.succeeded", output=digest(canonical({"mode": "fail"}))),
+            "attempt",
+            "request.expired",
+            id="fail and an output",
+        ),
+        pytest.param(
+            "done",
+            _edit("agent.succeeded", output=digest(canonical({"mode": "done"}))),
+            "attempt",
+            "request.expired",
+            id="done and another output than the answers",
+        ),
+        pytest.param(
+            "retry",
+            _all(
+                _cut("request.expired"),
+                _add(
+                    "agent.succeeded",
+                    actor="again",
+                    actor_kind="agent",
+                    state="again",
+                    output=digest(canonical({"mode": "retry"})),
+                ),
+            ),
+            "attempt",
+            "agent.succeeded",
+            id="retry and an output out of nothing",
+        ),
+        pytest.param("done", _edit("agent.succeeded", actor="eve"), "actor", "agent.succeeded", id="done by a person"),
+        pytest.param(
+            "done",
+            _all(_edit("request.expired", decision="fail"), _cut("request.expired")),
+            "expired",
+            "request.expired",
+            id="another option than the default",
+        ),
+        pytest.param("done", _edit("request.expired", answers=None), "expired", "request.expired", id="no answers"),
+        pytest.param(
+            "fail",
+            _edit("request.expired", at="2026-01-05T09:00:00.000000Z"),
+            "expired",
+            "request.expired",
+            id="dated too early",
+        ),
+        pytest.param("done", _settled_early, "expired", "request.expired", id="before the deadline"),
+    ],
+)
+def test_what_does_not_follow_from_the_deadline_of_a_question_is_found(
+    asked: Asked, mode: str, change: Change, code: str, kind: str
+) -> None:
+    assert (code, kind) in _crash_flaws(asked, mode, change)
+
+
+@pytest.mark.parametrize(
+    ("mode", "edit", "code"),
+    [
+        pytest.param("done", {"options": ["retry", "done"]}, "requests", id="option missing"),
+        pytest.param("done", {"options": ["done", "fail", "retry"]}, "requests", id="options in another order"),
+        pytest.param("done", {"assign": ["role:manager", "eve"]}, "requests", id="other people"),
+        pytest.param("done", {"assign": ["role:manager"]}, "requests", id="fewer people"),
+        pytest.param("done", {"assign": None}, "requests", id="anyone"),
+        pytest.param("fail", {"assign": ["bob"]}, "requests", id="people where anyone may"),
+        pytest.param(
+            "open",
+            {"assign": {"retry": ["eve"], "done": ["role:manager"], "fail": ["role:manager"]}},
+            "requests",
+            id="other people for an option",
+        ),
+        pytest.param("open", {"assign": {"retry": ["bob"], "done": ["role:manager"]}}, "requests", id="option for all"),
+        pytest.param("done", {"exclude": None}, "requests", id="nobody excluded"),
+        pytest.param("fail", {"exclude": ["bob"]}, "requests", id="somebody excluded"),
+        pytest.param("done", {"priority": None}, "requests", id="priority gone"),
+        pytest.param("fail", {"priority": "urgent"}, "requests", id="priority added"),
+        pytest.param("done", {"default": None}, "requests", id="default gone"),
+        pytest.param("open", {"default": {"decision": "retry"}}, "requests", id="default added"),
+        pytest.param("fail", {"default": {"decision": "retry"}}, "requests", id="another default"),
+        pytest.param(
+            "done", {"default": {"decision": "done", "answers": {"ok": False}}}, "requests", id="answers of the default"
+        ),
+        pytest.param("done", {"due_at": None}, "deadline", id="deadline gone"),
+        pytest.param("open", {"due_at": "2026-01-05T10:00:00.000000Z"}, "deadline", id="deadline added"),
+        pytest.param("fail", {"due_at": "2026-01-05T10:01:01.000000Z"}, "deadline", id="a second later"),
+    ],
+)
+def test_a_question_about_a_crash_that_is_not_as_defined_is_found(
+    asked: Asked, mode: str, edit: dict[str, Json], code: str
+) -> None:
+    change = _all(_cut("request.opened"), _edit("request.opened", **edit))
+
+    assert _crash_flaws(asked, mode, _cut("request.opened")) == set()
+    assert _crash_flaws(asked, mode, change) == {(code, "request.opened")}
 
 
 # --- edits at random --------------------------------------------------------------------------------------------------

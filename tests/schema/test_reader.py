@@ -268,3 +268,19 @@ def test_keys_values_and_characters_have_places() -> None:
     assert found.node(("a", "b")).place == Place(line=2, column=6)
     assert found.place_in(("a", "b", 1), 2) == Place(line=2, column=13)
     assert found.place_in(("a", "c"), 8) == Place(line=5, column=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        pytest.param("a:\n\tb: 1", (2, 1), "tabs are not allowed for indentation; use spaces", id="a key"),
+        pytest.param("a:\n  - 1\n  \t- 2", (3, 3), "tabs are not allowed for indentation; use spaces", id="an item"),
+        pytest.param("a: |\n\ttext", (2, 1), "tabs are not allowed for indentation; use spaces", id="a block"),
+        pytest.param("a:\tb", (1, 3), "a tab is not allowed here; use a space", id="behind a colon"),
+    ],
+)
+def test_a_tab_is_named_with_what_to_write_instead(text: str, place: tuple[int, int], said: str) -> None:
+    _, (finding,) = read(text, "w.yaml")
+
+    assert ((finding.line, finding.column), finding.code) == (place, "HP006")
+    assert f"{finding.message}; {finding.fix}" == f"not YAML: {said}"

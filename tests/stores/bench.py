@@ -15,6 +15,7 @@ from holdpoint.engine.definition import Definition
 from holdpoint.engine.draft import Facts
 from holdpoint.engine.model import Command, Decide, Finish, RunRecord, Start, Step
 from holdpoint.engine.ports import Dossier, Key, Lease, Store
+from holdpoint.engine.recall import Recall
 from holdpoint.engine.verify import verify
 from holdpoint.testing import Clock
 from tests.building import gate, review, value, worker, workflow
@@ -104,7 +105,7 @@ class Bench:
         return found
 
     def _facts(self, run_id: str, *, is_worker: bool = True) -> Facts:
-        return Facts(now=self.clock(), values=self.store.values(run_id), worker=is_worker)
+        return Facts(now=self.clock(), values=Recall(self.store, run_id), worker=is_worker)
 
 
 def decision(option: str, by: str = "ann", **more: Any) -> Decide:

@@ -17,6 +17,7 @@ from holdpoint import Conflict, Engine, HoldpointError, NotFound, StoreError, Us
 from holdpoint.api import loads
 from holdpoint.engine.agents import Failure
 from holdpoint.engine.definition import Definition
+from holdpoint.engine.draft import Draft, Facts
 from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.model import (
     Assign,
@@ -36,6 +37,7 @@ from holdpoint.engine.model import (
     Wake,
 )
 from holdpoint.engine.ports import KeyTaken, Lease, Moved, Store
+from holdpoint.engine.recall import Recall
 from holdpoint.stores.memory import MemoryStore
 from holdpoint.stores.sqlite import SqliteStore
 from holdpoint.testing import Clock
@@ -114,7 +116,7 @@ def test_what_a_run_refers_to_is_found(bench: Bench) -> None:
     step = bench.first()
     bench.store.commit(step, definition=DEFINITION)
 
-    values = bench.store.values(step.after.id)
+    values = Recall(bench.store, step.after.id)
 
     assert [values.entry(entry.seq).text for entry in step.entries] == [entry.text for entry in step.entries]
     assert values.content(step.after.input) == {"text": "a text"}
@@ -289,6 +291,7 @@ def test_a_batch_keeps_what_its_parts_wrote(bench: Bench) -> None:
         assert [bench.store.run(run.id).seq for run in runs] == [run.seq for run in runs]
 
     assert list(bench.store.run_ids()) == [run.id for run in runs]
+    assert bench.store.count_runs() == len(runs)
 
 
 def test_in_a_batch_one_part_that_raises_undoes_itself_alone(bench: Bench) -> None:
@@ -499,7 +502,10 @@ def test_a_request_is_overdue_by_the_runs_own_time_too(bench: Bench) -> None:
     start = bench.clock()
     bench.pass_time(hours=2)
 
-    bench.apply(run, Refuse(by="ann", option="approve", code="already_decided"), definition)
+    # No command of ours writes to a run before what is due on it is applied; the store does not rely on that.
+    draft = Draft(definition, run, Facts(now=bench.clock(), values=Recall(bench.store, run.id)))
+    draft.emit("decision.refused", actor="ann", actor_kind="human", decision="approve", code="already_decided")
+    bench.store.commit(draft.step())
 
     assert _inbox(bench, now=start) == []
 
@@ -587,7 +593,7 @@ def test_a_revisions_entry_is_found_by_its_number(bench: Bench) -> None:
     for revision in (1, 2):
         entry = bench.store.revision_entry(run.id, "report", revision)
         assert entry is not None
-        numbers[entry.data["revision"]] = bench.store.values(run.id).content(entry.data["sha256"])
+        numbers[entry.data["revision"]] = Recall(bench.store, run.id).content(entry.data["sha256"])
 
     assert numbers == {1: "a text", 2: "an edit"}
     assert bench.store.revision_entry(run.id, "report", 9) is None
@@ -616,6 +622,90 @@ def test_ids_are_found_by_their_beginnings(bench: Bench) -> None:
     assert list(bench.store.find(runs[2].id, 5)) == [runs[2].id]
     assert list(bench.store.find(request_id[:-1], 5)) == [request_id]
     assert list(bench.store.find("run_x%", 5)) == []
+
+
+def test_ways_are_counted_with_those_of_the_clock_apart(bench: Bench) -> None:
+    runs = [bench.start() for _ in range(3)]
+    for run in runs[:2]:
+        again = bench.apply(run, decision("revise", comment="more"))
+        bench.apply(again, decision("accept"))
+    bench.pass_time(days=2)
+    bench.apply(runs[2], Expire(request_id=next(iter(runs[2].requests))))
+
+    traffic = bench.store.traffic(DEFINITION.workflow, DEFINITION.version)
+
+    assert [(way.source, way.option, way.to, way.is_default, way.times, way.runs) for way in traffic.ways] == [
+        (None, "", "draft", False, 3, 3),
+        ("draft", "done", "review", False, 5, 3),
+        ("review", "accept", "work", False, 2, 2),
+        ("review", "accept", "work", True, 1, 1),
+        ("review", "revise", "draft", False, 2, 2),
+    ]
+    assert (traffic.runs, traffic.others, list(traffic.here)) == (3, 0, [("work", 3)])
+
+
+def test_a_signal_that_came_and_a_timeout_are_ways_of_their_own(bench: Bench) -> None:
+    runs = [bench.at_work() for _ in range(2)]
+    first, second = (bench.apply(run, finish(run)) for run in runs)
+    bench.apply(first, Send(name="up"))
+    bench.pass_time(hours=1)
+    bench.apply(second, Wake())
+
+    ways = {(way.source, way.option): way for way in bench.store.traffic("flow", None).ways}
+
+    assert (ways["nap", "received"].times, ways["nap", "timeout"].times) == (1, 1)
+    assert not ways["nap", "timeout"].is_default
+
+
+@pytest.mark.parametrize(
+    ("days", "median", "most"),
+    [
+        pytest.param([1], 1, 1, id="one"),
+        pytest.param([1, 3], 1, 3, id="two"),
+        pytest.param([5, 1, 3], 3, 5, id="three"),
+        pytest.param(range(1, 11), 5, 9, id="ten"),
+        pytest.param(range(1, 12), 6, 10, id="eleven"),
+    ],
+)
+def test_stays_have_a_median_and_what_nine_in_ten_kept_to(
+    bench: Bench, days: Sequence[int], median: int, most: int
+) -> None:
+    definition = gate_only("timed")
+    runs = [bench.start(definition) for _ in days]
+    begin = bench.clock()
+    for day, run in sorted(zip(days, runs, strict=True), key=lambda item: item[0]):
+        bench.clock.set(begin + timedelta(days=day))
+        bench.apply(run, decision("approve"), definition)
+
+    (stay,) = bench.store.traffic("timed", definition.version).stays
+
+    assert (stay.state, stay.times) == ("ask", len(days))
+    assert (stay.median, stay.most) == (timedelta(days=median), timedelta(days=most))
+
+
+def test_runs_of_other_versions_are_counted_apart_and_those_of_other_workflows_not_at_all(bench: Bench) -> None:
+    one, two = gate_only("timed"), gate_only("timed", priority="high")
+    for definition in (one, one, two, gate_only("another")):
+        bench.start(definition)
+
+    of_one, of_all = bench.store.traffic("timed", one.version), bench.store.traffic("timed", None)
+
+    assert (of_one.runs, of_one.others, list(of_one.here)) == (2, 1, [("ask", 2)])
+    assert (of_all.runs, of_all.others, list(of_all.here)) == (3, 0, [("ask", 3)])
+    assert bench.store.traffic("absent", None).runs == 0
+
+
+def test_an_ended_run_is_nowhere_and_a_cancelled_one_has_its_way(bench: Bench) -> None:
+    definition = gate_only("timed")
+    ended, cancelled, waiting = (bench.start(definition) for _ in range(3))
+    bench.apply(ended, decision("approve"), definition)
+    bench.apply(cancelled, Cancel(by="ann"), definition)
+
+    traffic = bench.store.traffic("timed", None)
+
+    assert list(traffic.here) == [("ask", 1)]
+    assert [(way.source, way.times) for way in traffic.ways] == [(None, 3), ("ask", 1)]
+    assert bench.store.run(waiting.id).state == "ask"
 
 
 def test_a_source_leads_to_what_was_compiled_from_it(bench: Bench) -> None:
@@ -695,6 +785,11 @@ def _answers(store: Store, clock: Clock) -> dict[str, Any]:
         "ready": list(store.ready(99)),
         "ids": [list(store.find("run_", 99)), list(store.find("req_", 99))],
         "dossiers": [plain(store.dossier(run_id)) for run_id in store.run_ids()],
+        "traffic": [
+            (traffic.runs, traffic.others, list(traffic.ways), list(traffic.stays), list(traffic.here))
+            for version in (None, DEFINITION.version)
+            for traffic in [store.traffic(DEFINITION.workflow, version)]
+        ],
         "histories": [list(store.history(run_id, 2)) for run_id in store.run_ids()],
     }
 
