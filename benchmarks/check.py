@@ -1,8 +1,9 @@
 """Times `flow check` of workflows of 10, 100 and 1,000 states: as a whole process, and inside one that is loaded.
 
 The workflow is made here: triples of an agent, a return loop and an approval, each leading to the next, with an input
-schema, templates, timeouts and defaults. Whole processes are warm and alternate round by round; the best time counts.
-Start-up is what `flow check` takes of the smallest workflow there is, one end state: Python, the libraries and us.
+schema, templates, timeouts and defaults. Whole processes are warm and alternate round by round; the best time counts,
+the median and the best CPU time are there to judge it by. Start-up is what `flow check` takes of the smallest workflow
+there is, one end state: Python, the libraries and us.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -94,10 +96,13 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
     for size, text in texts.items():
         files[size].write_text(text)
     whole: dict[int, list[float]] = {size: [] for size in texts}
+    cpu: dict[int, list[float]] = {size: [] for size in texts}
     inside: dict[int, list[float]] = {size: [] for size in texts}
     for _ in range(WARM_UP + rounds):
         for size, text in texts.items():
+            used = _children_cpu()
             whole[size].append(_process(folder, files[size]))
+            cpu[size].append(_children_cpu() - used)
             inside[size].append(_loaded(text))
     start = min(whole[1][WARM_UP:])
     return {
@@ -111,6 +116,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
                 "lines": texts[size].count("\n"),
                 "whole_ms": _ms(min(whole[size][WARM_UP:])),
                 "whole_median_ms": _ms(median(whole[size][WARM_UP:])),
+                "whole_cpu_ms": _ms(min(cpu[size][WARM_UP:])),
                 "beyond_start_up_ms": _ms(min(whole[size][WARM_UP:]) - start),
                 "inside_ms": _ms(min(inside[size][WARM_UP:])),
             }
@@ -147,6 +153,11 @@ def _process(folder: Path, file: Path) -> float:
     return seconds
 
 
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _loaded(text: str) -> float:
     """Seconds to check a text in this process, where all is loaded."""
     started = time.perf_counter()
@@ -160,10 +171,13 @@ def _ms(seconds: float) -> float:
 
 def _readable(report: dict[str, Any]) -> str:
     lines = [f"{report['rounds']} rounds, warm; Python {report['python']}; the best, in milliseconds"]
-    lines.append(f"{'states':>8}{'lines':>8}{'whole':>10}{'median':>10}{'beyond start-up':>18}{'in-process':>12}")
+    lines.append(
+        f"{'states':>8}{'lines':>8}{'whole':>10}{'median':>10}{'CPU':>10}{'beyond start-up':>18}{'in-process':>12}"
+    )
     for found in report["sizes"].values():
         lines.append(
             f"{found['states']:8}{found['lines']:8}{found['whole_ms']:10.1f}{found['whole_median_ms']:10.1f}"
+            f"{found['whole_cpu_ms']:10.1f}"
             f"{found['beyond_start_up_ms']:18.1f}{found['inside_ms']:12.1f}"
         )
     lines.append(

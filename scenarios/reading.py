@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from holdpoint import api
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.durations import parse_duration
