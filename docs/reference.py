@@ -216,6 +216,10 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
         "each `file`, `line`, `column`, `severity` (`error` or `warning`), `code`, `message` and `fix`; `ignored` "
         "counts warnings that comments silence; with `--explain` `proofs` too",
     ),
+    "test": (
+        ("suites",),
+        "each `file`, `workflow`, `scenarios` (`name`, `line`, `passed`, `path`, `failures`) and `coverage`",
+    ),
     "fmt": (("files",), "each `file`, `status` (`unchanged`, `formatted`, `would change`, `invalid`) and `findings`"),
     "diff-workflow": (
         ("equal", "versions", "changes", "proofs", "errors"),

@@ -103,6 +103,12 @@ _RULES: Final = (
     Rule("HP241", "names in expressions are known"),
     Rule("HP242", "properties of known values are known"),
     Rule("HP243", "what a person has seen as an artifact is read as the artifact"),
+    Rule("HP244", "values that are compared are of kinds that can be equal, or ordered"),
+    Rule("HP245", "a value is compared with what it can be"),
+    Rule("HP246", "operators, filters and tests get values that they work on"),
+    Rule("HP247", "a condition gives true or false"),
+    Rule("HP248", "a template gives what its place takes"),
+    _warning("HP249", "a condition can hold, and can fail to hold"),
     # the graph
     _warning("HP250", "every state can be reached"),
     Rule("HP251", "an end can be reached from every state"),

@@ -188,7 +188,7 @@ def _explain(error: Any, path: Path) -> tuple[str, str]:
 
 def _check_part(report: Report, path: Path, part: Mapping[str, Json], root: Json) -> None:
     for keyword in _REFERENCES:
-        if keyword in part and _resolve(part[keyword], root) is None:
+        if keyword in part and resolved(part[keyword], root) is None:
             message = f"the reference {shown(part[keyword])} does not lead to a part of its own schema"
             report.value((*path, keyword), "HP221", message, "write '#/$defs/NAME', and NAME under '$defs'")
     for key in part:
@@ -199,8 +199,8 @@ def _check_part(report: Report, path: Path, part: Mapping[str, Json], root: Json
     _check_patterns(report, path, part)
 
 
-def _resolve(reference: str, root: Json) -> Json:
-    """The part of a schema that a reference names, None where there is none."""
+def resolved(reference: str, root: Json) -> Json:
+    """The part of a schema that a local reference names, None where there is none."""
     if reference == "#":
         return root
     if not reference.startswith("#/"):
@@ -244,7 +244,7 @@ def _check_weight(report: Report, path: Path, schema: Json) -> None:
 def _same_value(part: Mapping[str, Json], root: Json) -> Iterator[Json]:
     for keyword in _REFERENCES:
         if keyword in part:
-            yield _resolve(part[keyword], root)
+            yield resolved(part[keyword], root)
     for keyword in _SAME_VALUE:
         held = part.get(keyword)
         if isinstance(held, list):

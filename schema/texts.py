@@ -11,21 +11,30 @@ from holdpoint.engine.expressions import Expression, ExpressionSyntaxError, Temp
 from holdpoint.engine.expressions import Path as Use
 from holdpoint.engine.expressions.parse import Node
 from holdpoint.schema.jsonschemas import RENDERED_KEYWORDS, subschemas
+from holdpoint.schema.names import ENV, OUTPUT
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.sheet import HUMAN_TYPES, Edge, Sheet, State, crash_request, forms_of
+from holdpoint.schema.types import LIST, NUMBER, TEXT
 
-_ENV: Final = ("env",)
-_OUTPUT: Final = ("output",)
+_KEYWORDS_TAKE: Final = {
+    "enum": LIST,
+    **dict.fromkeys(("minimum", "maximum"), NUMBER),
+    **dict.fromkeys(("title", "description"), TEXT),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A text that is rendered or evaluated; `extra` are the names of its place alone."""
+    """A text that is rendered or evaluated; `extra` are the names of its place alone, `takes` is the kind of value that
+    its place takes, where not any. A condition leads to the state `to`; `rest` are those of the targets after it."""
 
     path: Path
     source: str
     is_condition: bool = False
     extra: Sequence[str] = ()
+    takes: str = ""
+    to: str = ""
+    rest: Sequence[str] = ()
 
     def parse(self) -> Expression | Template:
         """What it says; raises `ExpressionSyntaxError`."""
@@ -58,43 +67,48 @@ def texts_of(sheet: Sheet) -> Iterator[Text]:
     for name, state in sheet.of_types(*HUMAN_TYPES):
         yield from _human_texts(("states", name), state)
     for name, state in sheet.of_types("wait"):
-        yield from _texts_in(("states", name, "until"), state.get("until"))
+        yield from _texts_in(("states", name, "until"), state.get("until"), takes=TEXT)
     for name, state in sheet.of_types("end"):
         yield from _texts_in(("states", name, "output"), state.get("output"))
 
 
 def _conditions(edge: Edge) -> Iterator[Text]:
-    for path, _, when in edge.targets:
+    for index, (path, to, when) in enumerate(edge.targets):
         if when is not None:
-            yield Text(path=(*path[:-1], "when"), source=when, is_condition=True)
+            rest = [other for _, other, _ in edge.targets[index + 1 :]]
+            yield Text(path=(*path[:-1], "when"), source=when, is_condition=True, to=to, rest=rest)
 
 
 def _agent_texts(path: Path, state: State) -> Iterator[Text]:
     yield from _texts_in((*path, "value"), state.get("value"))
     for key in ("with", "command"):
-        yield from _texts_in((*path, key), state.get(key), _ENV)
+        yield from _texts_in((*path, key), state.get(key), ENV)
     if isinstance(state.get("artifact"), dict):
-        yield from _texts_in((*path, "artifact"), state["artifact"], _OUTPUT)
-    yield from _texts_in((*path, "after_crash", "ask", "assign"), (crash_request(state) or {}).get("assign"))
+        yield from _texts_in((*path, "artifact"), state["artifact"], OUTPUT)
+    yield from _texts_in(
+        (*path, "after_crash", "ask", "assign"), (crash_request(state) or {}).get("assign"), takes=TEXT
+    )
 
 
 def _human_texts(path: Path, state: State) -> Iterator[Text]:
     yield from _texts_in((*path, "message"), state.get("message"))
     if isinstance(state.get("show"), dict):
         yield from _texts_in((*path, "show"), state["show"])
-    yield from _texts_in((*path, "assign"), state.get("assign"))
+    yield from _texts_in((*path, "assign"), state.get("assign"), takes=TEXT)
     for below, form in forms_of(state):
         for part, schema in subschemas(form):
             for keyword in RENDERED_KEYWORDS:
-                yield from _texts_in((*path, *below, *part, keyword), schema.get(keyword))
+                where, value = (*path, *below, *part, keyword), schema.get(keyword)
+                takes = _KEYWORDS_TAKE.get(keyword, "") if isinstance(value, str) else ""
+                yield from _texts_in(where, value, takes=takes)
 
 
-def _texts_in(path: Path, value: Json, extra: Sequence[str] = ()) -> Iterator[Text]:
+def _texts_in(path: Path, value: Json, extra: Sequence[str] = (), takes: str = "") -> Iterator[Text]:
     if isinstance(value, str):
-        yield Text(path=path, source=value, extra=extra)
+        yield Text(path=path, source=value, extra=extra, takes=takes)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _texts_in((*path, key), item, extra)
+            yield from _texts_in((*path, key), item, extra, takes)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _texts_in((*path, index), item, extra)
+            yield from _texts_in((*path, index), item, extra, takes)

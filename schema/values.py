@@ -1,4 +1,4 @@
-"""Expressions and templates: well formed, and every name in them known where it stands."""
+"""Expressions and templates: well formed, every name and property in them known, every operation possible."""
 
 from __future__ import annotations
 
@@ -6,35 +6,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
-from holdpoint.engine.canonical import Json
 from holdpoint.engine.expressions import (
     Expression,
+    ExpressionError,
     ExpressionSyntaxError,
+    Scope,
     Template,
     parse_template,
 )
 from holdpoint.engine.expressions import Path as Use
-from holdpoint.schema.report import hinted, listed, suggestion
+from holdpoint.schema.infer import infer
+from holdpoint.schema.names import ENVIRONMENT, OUTPUT, LocalNames, Names
+from holdpoint.schema.report import hinted, listed, place_name, suggestion
 from holdpoint.schema.sheet import HUMAN_TYPES, Sheet, State
 from holdpoint.schema.texts import Text, texts_of
+from holdpoint.schema.types import BOOLEAN, TEXT, Type, of_kinds
 
-_EVERYWHERE: Final = ("input", "artifacts", "visits", "previous", "error", "run", "now")
 _PLACES_OF: Final = {
     "env": "'env' is for the arguments of an agent alone ('with', 'command')",
     "output": "'output' is for the parts of an artifact alone",
     "item": "'item' is for the children of a call alone",
     "index": "'index' is for the children of a call alone",
 }
-_DECISION: Final = ("decision", "by", "by_kind", "comment", "answers", "at")
-_KEYS_OF: Final[Mapping[str, Sequence[str]]] = {
-    "run": ("id", "workflow", "initiator", "started_at"),
-    "previous": ("state", "option", "result"),
-    "error": ("state", "code", "message", "attempts", "details"),
-}
 
 
 def check_values(sheet: Sheet) -> None:
-    """Report expressions that cannot be parsed and names that nothing has."""
+    """Report expressions that cannot be parsed, names and properties that nothing has, operations that cannot work."""
     _Checker(sheet).check()
 
 
@@ -44,8 +41,7 @@ class _Checker:
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
         self._report = sheet.report
-        self._artifacts = sheet.artifacts
-        self._results = sheet.results
+        self._names = Names(sheet)
 
     def check(self) -> None:
         for text in texts_of(self._sheet):
@@ -57,62 +53,79 @@ class _Checker:
                 self._report.text(text.path, error.offset, "HP240", message, fix)
             else:
                 self._check_names(text, parsed)
+                self._check_types(text, parsed)
+
+    # -- names
 
     def _check_names(self, text: Text, parsed: Expression | Template) -> None:
         for use in parsed.paths:
-            if use.root not in (*_EVERYWHERE, *self._results, *text.extra):
-                self._report_unknown(text, use)
-            elif not self._is_unknown_part(text, use):
+            if use.root in self._names or use.root in text.extra:
                 self._check_artifact_is_read_as_such(text, use)
+            else:
+                self._report_unknown(text, use)
 
     def _report_unknown(self, text: Text, use: Use) -> None:
-        known = (*_EVERYWHERE, *self._results, *text.extra)
         if use.root in self._sheet.states:
-            message, fix = f"the end state {use.root!r} has no result", f"states with a result: {listed(self._results)}"
+            results = listed(self._sheet.results)
+            message, fix = f"the end state {use.root!r} has no result", f"states with a result: {results}"
         elif use.root in _PLACES_OF:
             message, fix = f"the name {use.root!r} is not known here", _PLACES_OF[use.root]
         else:
-            message, fix = f"the name {use.root!r} is not known", suggestion(use.root, known)
+            message = f"the name {use.root!r} is not known"
+            fix = suggestion(use.root, (*self._names, *text.extra))
         self._report.text(text.path, use.offset, "HP241", message, fix)
 
-    def _is_unknown_part(self, text: Text, use: Use) -> bool:
-        """Report a property that the named value cannot have; whether there was one."""
-        key = use.keys[0] if use.keys else None
-        if key is None:
-            return False
-        if use.root == "input":
-            return self._is_unknown_input(text, use)
-        known = self._known_keys(use.root)
-        if known is None or key in known:
-            return False
-        code, what = ("HP241", "the") if use.root in ("artifacts", "visits") else ("HP242", "the property")
-        noun = {"artifacts": " artifact", "visits": " state"}.get(use.root, "")
-        message = f"{what}{noun} {key!r} of {use.root!r} does not exist"
-        self._report.text(text.path, use.offset, code, message, suggestion(str(key), list(known)))
-        return True
+    # -- types
 
-    def _known_keys(self, root: str) -> Sequence[str] | None:
-        if root == "artifacts":
-            return tuple(self._artifacts)
-        if root == "visits":
-            return tuple(self._sheet.states)
-        if root in self._sheet.states and self._sheet.states[root]["type"] in HUMAN_TYPES:
-            return _DECISION
-        return _KEYS_OF.get(root)
+    def _check_types(self, text: Text, parsed: Expression | Template) -> None:
+        trees = (parsed.root,) if isinstance(parsed, Expression) else parsed.roots
+        place = LocalNames(self._names, self._own_names(text)) if text.extra else self._names
+        found, is_clean = of_kinds(TEXT), True
+        for tree in trees:
+            found, problems = infer(tree, place)
+            is_clean = is_clean and not problems
+            for problem in problems:
+                self._report.text(text.path, problem.offset, problem.code, problem.message, problem.fix)
+        if isinstance(parsed, Expression):
+            self._check_condition(text, parsed, found, is_clean)
+        elif text.takes and trees:
+            self._check_taken(text, found if parsed.is_whole else of_kinds(TEXT))
 
-    def _is_unknown_input(self, text: Text, use: Use) -> bool:
-        schema: Json = self._sheet.value.get("input")
-        for depth, key in enumerate(use.keys):
-            known = ["nothing"] if schema is None else _closed_properties(schema, is_top=depth == 0)
-            if known is None or not isinstance(key, str):
-                return False
-            if schema is None or key not in known:
-                name = ".".join(map(str, ("input", *use.keys[: depth + 1])))
-                fix = "add an 'input' schema" if schema is None else suggestion(key, known)
-                self._report.text(text.path, use.offset, "HP242", f"the input has no {name!r}", fix)
-                return True
-            schema = schema["properties"][key]
-        return False
+    def _own_names(self, text: Text) -> Mapping[str, Type]:
+        if text.extra == OUTPUT:
+            return {"output": self._names.output_of(str(text.path[1]))}
+        return {"env": ENVIRONMENT}
+
+    def _check_taken(self, text: Text, found: Type) -> None:
+        if not found.may_be(text.takes):
+            message = f"{place_name(text.path)} takes {text.takes}, and the template gives {found}"
+            self._report.value(text.path, "HP248", message, f"give it {text.takes}")
+
+    def _check_condition(self, text: Text, parsed: Expression, found: Type, is_clean: bool) -> None:
+        if not found.may_be(BOOLEAN):
+            message = f"the condition gives {found}; it must give true or false"
+            self._report.text(text.path, 0, "HP247", message, "compare it, such as 'input.amount > 100'")
+        elif is_clean:
+            self._check_can_go_both_ways(text, parsed, found)
+
+    def _check_can_go_both_ways(self, text: Text, parsed: Expression, found: Type) -> None:
+        answer = found.constant
+        if not parsed.paths and not answer:
+            try:
+                answer = (parsed.holds(Scope({})),)
+            except ExpressionError as error:
+                message = f"the condition fails whenever it is asked: {error.message}"
+                self._report.text(text.path, 0, "HP246", message, "write one that can hold")
+                return
+        if answer == (False,):
+            message = f"the condition never holds, so that {text.to!r} is not reached from here"
+            self._report.text(text.path, 0, "HP249", message, "remove the target")
+        elif answer == (True,):
+            rest = f", so that {listed(map(repr, text.rest))} after it is never reached from here" if text.rest else ""
+            message = f"the condition always holds{rest}"
+            self._report.text(text.path, 0, "HP249", message, "remove the condition")
+
+    # -- artifacts that people have seen
 
     @cached_property
     def _shown(self) -> frozenset[str]:
@@ -159,17 +172,3 @@ def _uses(template: str) -> Sequence[Use]:
         return parse_template(template).paths
     except ExpressionSyntaxError:
         return ()  # reported where the template stands
-
-
-def _closed_properties(schema: Json, *, is_top: bool) -> list[str] | None:
-    """The properties of an object that has no others, or None where there may be more.
-
-    The top of an input has no others unless its schema says `additionalProperties` (spec 4); further down, JSON
-    Schema's own rule holds.
-    """
-    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
-        return None
-    if any(key in schema for key in ("patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "dependentSchemas")):
-        return None
-    more = schema.get("additionalProperties", not is_top)
-    return list(schema["properties"]) if more is False else None

@@ -104,6 +104,9 @@ CALLS: Sequence[tuple[str, str]] = (
     ("check", "letter.yaml"),
     ("schema", ""),
     ("graph", "letter.yaml"),
+    ("diff-workflow", "letter.yaml letter.yaml"),
+    ("fmt", "--check letter.yaml"),
+    ("test", "letter.scenarios.yaml"),
     ("start", "letter.yaml"),
     ("runs", ""),
     ("show", "RUN"),
@@ -136,6 +139,7 @@ def test_each_command_prints_the_json_that_the_reference_says(
     monkeypatch.delenv("FLOW_DB", raising=False)
     monkeypatch.setenv("FLOW_USER", "ann")
     (tmp_path / "letter.yaml").write_text(LETTER, encoding="utf-8")
+    (tmp_path / "letter.scenarios.yaml").write_text("workflow: letter.yaml\nscenarios: [{name: it is written}]\n")
     printed: dict[str, dict[str, Any]] = {}
 
     for name, words in CALLS:

@@ -25,12 +25,13 @@ _BRANCHES = ("then", "else")
 
 def follow(run: Run, node: Access, value: Json, keys: Iterable[Key]) -> Json:
     """What stands at the end of the keys, step by step, with an error that says where the way ends."""
-    what = _described(node.base)
+    what = described(node.base)
     taken: list[Key] = []
     for key in keys:
         found = _step(value, key)
         if found is MISSING:
-            if not (isinstance(value, Mapping) and is_named([*places(run, node.base)], taken, key)):
+            is_property = isinstance(value, Mapping) and isinstance(key, str)
+            if not (is_property and is_named([*places(run, node.base)], taken, key)):
                 raise _lacking(what, value, key)
             found = None
         value = found
@@ -50,7 +51,7 @@ def walk(value: Json, keys: Iterable[Key]) -> Json:
 
 def attribute_reader(run: Run, base: Node, attribute: Json, default: Json = MISSING) -> Callable[[Json], Json]:
     """A function that reads `'a.b'` of an item of the list that *base* gives."""
-    keys = _attribute_keys(attribute)
+    keys = attribute_keys(attribute)
     node = Access(base.offset, Access(base.offset, base, (_ANY,)), ())
 
     def read(item: Json) -> Json:
@@ -63,7 +64,8 @@ def attribute_reader(run: Run, base: Node, attribute: Json, default: Json = MISS
     return read
 
 
-def _attribute_keys(attribute: Json) -> list[Key]:
+def attribute_keys(attribute: Json) -> list[Key]:
+    """The keys of an attribute as filters take it, `'a.b'` or an index; raises `ExpressionError`."""
     if type(attribute) is int:
         return [attribute]
     if not isinstance(attribute, str):
@@ -89,13 +91,13 @@ def _step(value: Json, key: Key) -> Json:
     return MISSING
 
 
-def _described(node: Node) -> str:
+def described(node: Node) -> str:
     """How messages call what a node gives: by the author's own words, where these are a plain chain."""
     if isinstance(node, Name):
         return node.name
     if not isinstance(node, Access):
         return "the value"
-    what = _described(node.base)
+    what = described(node.base)
     for key in node.keys:
         if not isinstance(key, Literal) or key is _ANY:
             what += "[…]"

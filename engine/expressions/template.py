@@ -77,6 +77,11 @@ class Template:
     _cost: int = field(repr=False, compare=False)
     _parts: tuple[str | _Part, ...] = field(repr=False, compare=False)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the text is exactly one expression, whose value it then gives, of whatever kind."""
+        return len(self._parts) == 1 and not self.is_constant
+
     def render(self, scope: Scope) -> Json:
         """The text; or, where it is exactly one expression, that one's value. Raises `ExpressionError`."""
         if self.is_constant:

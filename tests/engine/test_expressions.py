@@ -337,6 +337,14 @@ def test_expression_is_refused(text: str, message: str) -> None:
     assert f"(in '{text}')" in refusal.value.message
 
 
+@pytest.mark.parametrize("key", [pytest.param({"a": 1}, id="object"), pytest.param([1], id="list")])
+def test_key_that_is_an_object_or_a_list_is_refused_where_a_schema_names_others(key: Any) -> None:
+    scope = Scope({"input": {"at": {}, "key": key}}, {"input": {"properties": {"at": {"properties": {"x": {}}}}}})
+
+    with pytest.raises(ExpressionError, match=r"input\.at is an object, whose keys are texts"):
+        evaluate("input.at[input.key]", scope)
+
+
 def test_errors_do_not_show_values() -> None:
     scope = Scope({"env": {"TOKEN": "hunter2"}})
 
