@@ -7,12 +7,13 @@ from functools import cached_property, partial
 from typing import Final
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import TIMEOUT
 from holdpoint.engine.expressions import ExpressionSyntaxError, parse_template
 from holdpoint.schema.infer import infer
 from holdpoint.schema.jsonschemas import without_templates
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.schema_types import type_of_schema
-from holdpoint.schema.sheet import HUMAN_TYPES, TIMEOUT, Sheet, State, forms_of, options_for_people
+from holdpoint.schema.sheet import HUMAN_TYPES, Sheet, State, forms_of, options_for_people
 from holdpoint.schema.types import (
     ANY,
     MISSING,
