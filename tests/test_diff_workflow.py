@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdpoint import Engine, api, cli
+from holdpoint.sources import files_below
 from tests.examples import WORKFLOWS
 
 PAY = """
@@ -169,7 +170,7 @@ def test_a_run_stands_for_the_definition_that_it_started_with(flow: Flow) -> Non
     assert flow("diff-workflow", run, run, "--exit-code")[0] == 0
 
 
-@pytest.mark.parametrize("name", sorted(path.relative_to(WORKFLOWS).as_posix() for path in WORKFLOWS.rglob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(path.relative_to(WORKFLOWS).as_posix() for path in files_below(WORKFLOWS)))
 def test_as_much_is_proved_of_a_stored_definition_as_of_its_file(name: str) -> None:
     path = WORKFLOWS / name
 

@@ -17,10 +17,11 @@ import pytest
 
 from holdpoint.engine.errors import Finding
 from holdpoint.schema import check_text, read_value
+from holdpoint.sources import files_below
 from tests.walking import Walk, made_up
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = sorted((ROOT / "workflows").glob("*/*.yaml"))
+SHIPPED = files_below(ROOT / "workflows")
 WALKS = 3
 TYPES = ("agent", "approval", "return", "form", "wait", "end")
 GIVEN: Mapping[str, Any] = {

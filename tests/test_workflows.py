@@ -21,6 +21,7 @@ import pytest
 
 import holdpoint
 from holdpoint import api
+from holdpoint.sources import files_below
 from tests.examples import FILES, WORKFLOWS, Example, copy, opened
 
 each_example = pytest.mark.parametrize("name", FILES)
@@ -73,7 +74,7 @@ def deploy(tmp_path: Path) -> Iterator[Example]:
 
 
 def test_every_example_is_known_here() -> None:
-    assert {path.relative_to(WORKFLOWS).as_posix() for path in WORKFLOWS.rglob("*.yaml")} == {
+    assert {path.relative_to(WORKFLOWS).as_posix() for path in files_below(WORKFLOWS)} == {
         f"{name}/{file}" for name, files in FILES.items() for file in files
     }
 

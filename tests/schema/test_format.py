@@ -16,10 +16,11 @@ from holdpoint.schema import check_text, format_text
 from holdpoint.schema.format import formatted
 from holdpoint.schema.layout import comments_of
 from holdpoint.schema.reader import read
+from holdpoint.sources import files_below
 from tests.schema.messy import Scribe
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
-SHIPPED = sorted(WORKFLOWS.rglob("*.yaml"))
+SHIPPED = files_below(WORKFLOWS)
 TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"), exclude_characters="\u2028\u2029"))
 LINES = st.lists(st.sampled_from(["one", "two words", "", "  more", "# no comment", "- x", "a: b", "x  "]), max_size=4)
 WORDS = st.sampled_from(

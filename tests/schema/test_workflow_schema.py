@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from holdpoint.schema import check_text, schema_text
 from holdpoint.schema.reader import read
+from holdpoint.sources import files_below
 
 SCHEMA = json.loads(schema_text())
 
@@ -145,9 +146,7 @@ def test_every_key_shows_what_may_be_written() -> None:
     assert [name for name in references if not {"examples", "enum"} & SCHEMA["$defs"][name].keys()] == []
 
 
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "workflows").rglob("*.yaml")), ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", files_below(Path(__file__).parents[2] / "workflows"), ids=lambda p: p.name)
 def test_every_shipped_workflow_is_described(path: Path) -> None:
     document, _ = read(path.read_bytes(), path.name)
 
