@@ -119,6 +119,7 @@ _RULES: Final = (
     _warning("HP256", "an output is read"),
     Rule("HP257", "a target of a list can hold"),
     _warning("HP258", "a condition gives true or false, never none"),
+    _warning("HP259", "what came before has what is read of it, whichever way a run came"),
     # attempts
     Rule("HP260", "delays between attempts are elapsed time"),
     _warning("HP261", "a first delay is not longer than the longest"),

@@ -107,6 +107,10 @@ class Names(Mapping[str, Type]):
         found = _object(state=states, option=_TEXT, result=ANY)
         return union([found, MISSING])
 
+    def previous_from(self, name: str) -> Type:
+        """The type of `previous` where a run comes from a certain state, if that left a result."""
+        return _object(state=of_values(TEXT, [name]), option=_TEXT, result=lambda: self._result(name))
+
     def _error(self) -> Type:
         agents = of_values(TEXT, [name for name, _ in self._sheet.of_types("agent")])
         found = _object(state=agents, code=_TEXT, message=_TEXT, attempts=of_kinds(NUMBER), details=of_kinds(OBJECT))

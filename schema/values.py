@@ -54,6 +54,7 @@ class _Checker:
             else:
                 self._check_names(text, parsed)
                 self._check_types(text, parsed)
+                self._check_previous(text, parsed)
 
     # -- names
 
@@ -90,6 +91,31 @@ class _Checker:
             self._check_condition(text, parsed, found, is_clean)
         elif text.takes and trees:
             self._check_taken(text, found if parsed.is_whole else of_kinds(TEXT))
+
+    def _check_previous(self, text: Text, parsed: Expression | Template) -> None:
+        """Report a property of what came before that some state which leads here does not leave."""
+        reads = [use for use in parsed.paths if use.root == "previous"]
+        if text.path[0] != "states" or not any(use.keys[:1] == ("result",) and use.keys[1:] for use in reads):
+            return
+        if any(use.keys[:1] in (("state",), ("option",)) for use in reads):
+            return  # it asks which way the run came
+        for name in self._before.get(str(text.path[1]), ()):
+            place = LocalNames(self._names, {**self._own_names(text), "previous": self._names.previous_from(name)})
+            for tree in (parsed.root,) if isinstance(parsed, Expression) else parsed.roots:
+                for problem in infer(tree, place)[1]:
+                    if problem.code == "HP242":
+                        message = f"where the run comes from {name!r}: {problem.message}"
+                        self._report.text(text.path, problem.offset, "HP259", message, problem.fix)
+
+    @cached_property
+    def _before(self) -> Mapping[str, Sequence[str]]:
+        """The states that lead to each state."""
+        found: dict[str, dict[str, None]] = {}
+        for name in self._sheet.states:
+            for edge in self._sheet.edges(name):
+                for _, to, _ in edge.targets:
+                    found.setdefault(to, {})[name] = None
+        return {to: list(names) for to, names in found.items()}
 
     def _own_names(self, text: Text) -> Mapping[str, Type]:
         if text.extra == OUTPUT:
