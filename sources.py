@@ -7,7 +7,6 @@ import re
 import stat
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from tempfile import mkstemp
 from typing import TYPE_CHECKING
 
 from holdpoint.engine.errors import Conflict, Finding, NotFound, UsageError, did_you_mean
@@ -70,7 +69,7 @@ def formatted(
 
     Raises `Invalid`, code `format`, where the layout would change what the file says.
     """
-    from holdpoint.schema import format_text
+    from holdpoint.schema.formatting import format_text
 
     text, findings = format_text(data, file, people)
     return None if text is None else text.encode(), findings
@@ -82,6 +81,8 @@ def write(path: Path, old: bytes, new: bytes) -> None:
     Raises `Conflict`, code `changed`, where the file is no longer what was read, and `UsageError` where it cannot be
     written.
     """
+    from tempfile import mkstemp  # not for those who only check
+
     real = path.resolve()
     try:
         descriptor, name = mkstemp(dir=real.parent, prefix=f".{real.name}.")

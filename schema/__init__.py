@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,16 +11,14 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, Invalid
 from holdpoint.schema.checks import check_meaning, check_runs
 from holdpoint.schema.compile import compile_document
-from holdpoint.schema.format import formatted
 from holdpoint.schema.ignores import apply_ignores
-from holdpoint.schema.layout import comments_of
 from holdpoint.schema.proofs import Proof
 from holdpoint.schema.reader import read
 from holdpoint.schema.report import MAX_ERRORS, People, Report, TooManyErrors
 from holdpoint.schema.shape import check_shape, schema_text
 from holdpoint.schema.sheet import Sheet
 
-__all__ = ["Checked", "Proof", "check", "check_text", "examine", "format_text", "read_value", "schema_text"]
+__all__ = ["Checked", "Proof", "check", "check_text", "examine", "read_value", "schema_text"]
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _MEANING: Final = "what the workflow means is checked once these errors are mended"
@@ -86,35 +83,6 @@ def _check(
         proofs=proofs,
         unseen=unseen,
     )
-
-
-def format_text(data: bytes, file: str, people: People | None = None) -> tuple[str | None, tuple[Finding, ...]]:
-    """A workflow in canonical layout, and what was found in it; None where there are errors.
-
-    It says what it said: the compiled document is the same, and so are the comments. Raises `Invalid`, code `format`,
-    rather than return a text that does not.
-    """
-    checked = check(data, file, people)
-    if checked.document is None:
-        return None, checked.findings
-    text = data.decode().replace("\r\n", "\n").replace("\r", "\n")
-    for is_ordered in (True, False):  # an alias cannot be put before its anchor
-        new = formatted(text, is_ordered=is_ordered)
-        if _says(check(new, file, people)) == _says(checked) and _comments(new) == _comments(text):
-            return new, checked.findings
-    raise Invalid(
-        f"{file} cannot be laid out without changing what it says, so it was left; please report it", code="format"
-    )
-
-
-def _says(checked: Checked) -> tuple[str, list[str], list[str]]:
-    """What a workflow says: its document, the author's order included, and what is found and ignored in it."""
-    found, ignored = (sorted(finding.code for finding in some) for some in (checked.findings, checked.ignored))
-    return json.dumps(checked.document), found, ignored
-
-
-def _comments(text: str) -> list[str]:
-    return sorted(comment.text for comment in comments_of(text) if comment.text)
 
 
 def read_value(data: bytes, file: str) -> Json:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdpoint.engine.definition import Definition
-from holdpoint.schema import check_text, format_text
+from holdpoint.schema import check_text
 from holdpoint.schema.format import formatted
+from holdpoint.schema.formatting import format_text
 from holdpoint.schema.layout import comments_of
 from holdpoint.schema.reader import read
 from holdpoint.sources import files_below
