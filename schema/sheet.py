@@ -111,8 +111,8 @@ def forms_of(state: State) -> Iterator[tuple[Path, Json]]:
 
 
 def forms_of_option(state: State, option: str) -> Json:
-    """The form that the answers of an option meet, None where it has none."""
-    return state.get("form") or state.get("forms", {}).get(option)
+    """The form that the answers of an option meet, None where it has none; a timeout's edge has no answers."""
+    return None if option == TIMEOUT else state.get("form") or state.get("forms", {}).get(option)
 
 
 def options_of_wait(state: State) -> tuple[str, ...]:

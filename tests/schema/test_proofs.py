@@ -361,6 +361,31 @@ def test_state_that_waits_for_ever_is_named_though_it_is_no_finding(old: str, ne
     assert "'ask' waits for a" in proofs["silence"].reason
 
 
+# -- what is read before it is there
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        pytest.param("timeout: 1d\n    on: {submit: told, timeout: told}", "HP254", id="timeout-edge"),
+        pytest.param(
+            "timeout: 1d\n    default: {decision: submit, answers: {size: 1}}\n    next: told", None, id="default"
+        ),
+        pytest.param("timeout: never\n    next: told", None, id="never"),
+    ],
+)
+def test_answers_that_nobody_gave_are_none(how: str, code: str | None) -> None:
+    text = (
+        "workflow: ask\nstates:\n  ask:\n    type: form\n"
+        "    form: {type: object, required: [size], properties: {size: {type: integer}}}\n"
+        f'    {how}\n  told: {{type: end, output: "{{{{ ask.answers.size if ask else 0 }}}}"}}\n'
+    )
+
+    _, findings = proved(text)
+
+    assert [finding.code for finding in findings] == ([code] if code else [])
+
+
 # -- states, ends and people
 
 
