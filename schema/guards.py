@@ -14,7 +14,9 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.expressions import Expression, ExpressionError, ExpressionSyntaxError, Scope, parse_expression
 from holdpoint.engine.expressions.parse import Access, Compare, Literal, Logic, Name, Node, Unary
 from holdpoint.schema.flow import Flow, arcs_of, written
-from holdpoint.schema.sheet import HUMAN_TYPES, Edge, Sheet, options_for_people
+from holdpoint.schema.names import Names
+from holdpoint.schema.sheet import Edge, Sheet
+from holdpoint.schema.types import ANY, BOOLEAN, NONE, Type
 
 _MAX_TRIED: Final = 4_096
 _Words: TypeAlias = tuple[str, ...]
@@ -22,6 +24,7 @@ _Words: TypeAlias = tuple[str, ...]
 
 def check_guards(sheet: Sheet, flow: Flow) -> None:
     """Report lists of targets of which none may hold, and those of which none can."""
+    names = Names(sheet)
     for edge in sheet.all_edges():
         if any(when is None for _, _, when in edge.targets):
             continue
@@ -32,7 +35,7 @@ def check_guards(sheet: Sheet, flow: Flow) -> None:
         if source is not None and (gone := _never_leaves(sheet, flow, edge, source)):
             message = f"no target of {name} can hold {gone}: the run fails there"
             sheet.report.value(edge.path, "HP257", message, "add a last target without 'when'")
-        elif not covers_all(sheet, edge):
+        elif not covers_all(names, edge):
             message = f"it is not certain that a target of {name} holds: where none does, the run fails"
             sheet.report.value(edge.path, "HP252", message, "add a last target without 'when'")
 
@@ -48,7 +51,7 @@ def _never_leaves(sheet: Sheet, flow: Flow, edge: Edge, source: str) -> str:
     return ""
 
 
-def covers_all(sheet: Sheet, edge: Edge) -> bool:
+def covers_all(names: Names, edge: Edge) -> bool:
     """Whether it is certain that a condition of some target holds."""
     try:
         conditions = [parse_expression(when) for _, _, when in edge.targets if when is not None]
@@ -58,7 +61,7 @@ def covers_all(sheet: Sheet, edge: Edge) -> bool:
     for condition in conditions:
         if not _collect(condition.root, tried):
             return False
-    domains = [_domain(sheet, words, literals) for words, literals in tried.items()]
+    domains = [_domain(names, words, literals) for words, literals in tried.items()]
     size = 1
     for domain in domains:
         size *= len(domain)
@@ -120,11 +123,12 @@ def _words(node: Node) -> _Words:
     return ()
 
 
-def _domain(sheet: Sheet, words: _Words, literals: Sequence[Json]) -> list[Json]:
+def _domain(names: Names, words: _Words, literals: Sequence[Json]) -> list[Json]:
     """Values to try: those that are all there are, or each literal with its neighbours."""
-    allowed = _allowed(sheet, words)
-    if allowed is not None:
+    allowed, is_all = _allowed(names, words)
+    if is_all:
         return allowed
+    literals = [*literals, *allowed]
     # By type too: 1 and true are equal, and not the same.
     found: list[Json] = [value for _, value in dict.fromkeys((type(value), value) for value in literals)]
     numbers = sorted({value for value in found if isinstance(value, int | float) and not isinstance(value, bool)})
@@ -138,27 +142,17 @@ def _domain(sheet: Sheet, words: _Words, literals: Sequence[Json]) -> list[Json]
     return found
 
 
-def _allowed(sheet: Sheet, words: _Words) -> list[Json] | None:
-    """All values that something can have, where they are few and known: a decision, an enumeration, a boolean."""
-    state = sheet.states.get(words[0])
-    if state is not None and state["type"] in HUMAN_TYPES and words[1:] == ("decision",):
-        return [*options_for_people(state), *(["timeout"] if "timeout" in state.get("on", {}) else [])]
-    schema: Json = None
-    if words[0] == "input":
-        schema, keys = sheet.value.get("input"), words[1:]
-    elif state is not None and state["type"] in ("agent", "wait"):
-        schema, keys = state.get("output"), words[1:]
-    elif state is not None and state["type"] in HUMAN_TYPES and words[1:2] == ("answers",):
-        schema, keys = state.get("form"), words[2:]
-    for key in keys if schema is not None else ():
-        if not isinstance(schema, dict) or key not in schema.get("properties", {}):
-            return None
-        is_there = key in schema.get("required", ()) or "default" in schema["properties"][key]
-        schema = schema["properties"][key]
-        if not is_there:
-            return None
-    if not isinstance(schema, dict):
-        return None
-    if isinstance(schema.get("enum"), list):
-        return list(schema["enum"])
-    return [True, False] if schema.get("type") == "boolean" else None
+def _allowed(names: Names, words: _Words) -> tuple[list[Json], bool]:
+    """Values that something can have, as far as they are known, and whether there are no others."""
+    found: Type | None = names.get(words[0], ANY)
+    for word in words[1:]:
+        found = found.read(word) if found is not None else None
+    if found is None or found.kinds == ANY.kinds:
+        return [], False  # nothing is claimed of what nothing is known of
+    values: list[Json] = []
+    is_all = True
+    for kind in found.kinds:
+        known = (None,) if kind == NONE else (True, False) if kind == BOOLEAN else found.values.get(kind, ())
+        values += known
+        is_all = is_all and bool(known)
+    return values, is_all
