@@ -99,7 +99,7 @@ def find_unapproved(approvals: Approvals, effect: str) -> Unapproved:
     struck: dict[Step, tuple[str, Step]] = {}
     while True:
         region, border = _region(approvals, effects, struck.keys())
-        stale = {step: _made_anew(approvals, step, region, border) for step in border}
+        stale = {step: _made_anew(approvals, step, region, border) for step in flow.steps if step in border}
         found = {step: maker for step, maker in stale.items() if maker is not None}
         if not found:
             break

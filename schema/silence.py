@@ -51,10 +51,10 @@ class Silence:
         self._flow = flow
         self._bounded: list[Bound] = []
         alone = [step for step in flow.steps if step.source is not None and step.arc.by in _ALONE]
-        self._steps = {step for step in alone if step.arc.by != "deadline"}
+        self._steps = [step for step in alone if step.arc.by != "deadline"]
         self.runaway: Sequence[Step] | None = self._unbound()
         """A cycle in which no person is asked and which nothing bounds."""
-        self._steps |= {step for step in alone if step.arc.by == "deadline"}
+        self._steps += [step for step in alone if step.arc.by == "deadline"]
         self.endless: Sequence[Step] | None = self.runaway or self._unbound()
         """The same, or a cycle through people who do not answer."""
 
@@ -187,7 +187,8 @@ class Silence:
             if not found:
                 return self._cycle(inner)
             self._bounded += found
-            self._steps -= {bound.step for bound in found}
+            taken = {bound.step for bound in found}
+            self._steps = [step for step in self._steps if step not in taken]
 
     def _bound(self, step: Step, inner: Sequence[Step]) -> Bound | None:
         for state, times in _counters(step.arc):
@@ -233,7 +234,7 @@ def _leads(start: Node, goal: Node, steps: Iterable[Step]) -> bool:
     return False
 
 
-def _strongly_connected(flow: Flow, steps: Set[Step]) -> Mapping[Node, int]:
+def _strongly_connected(flow: Flow, steps: Sequence[Step]) -> Mapping[Node, int]:
     """For each node the number of its strongly connected component, by Tarjan's algorithm without recursion.
 
     A node without a step to itself gets a number that it shares with none, so that only cycles have inner steps.
