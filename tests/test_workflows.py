@@ -21,6 +21,7 @@ import pytest
 
 import holdpoint
 from holdpoint import api
+from holdpoint.scenarios.run import play_files
 from holdpoint.sources import files_below
 from tests.examples import FILES, WORKFLOWS, Example, copy, opened
 
@@ -90,6 +91,16 @@ def test_the_workflow_is_found_by_its_name(name: str, file: str, tmp_path: Path)
 
     with holdpoint.Engine("sqlite:///:memory:", project=folder) as engine:
         assert engine.locate(engine.load(folder / file).workflow) == folder / file
+
+
+@each_file
+def test_the_scenarios_pass_and_cover_all_of_it(name: str, file: str, tmp_path: Path) -> None:
+    scenarios = (copy(name, tmp_path) / file).with_suffix(".scenarios.yaml")
+
+    (tested,) = play_files([scenarios])
+
+    assert [(one.scenario.name, one.mismatches) for one in tested.played if not one.passed] == []
+    assert tested.missing == []
 
 
 def test_no_two_workflows_have_one_name() -> None:
@@ -575,15 +586,41 @@ def test_a_window_is_rejected(migration: Example) -> None:
     assert (run.state, run.output) == ("declined", {"by": "dana", "comment": "not this year"})
 
 
-def test_what_runs_only_after_the_window_does_not_migrate(migration: Example) -> None:
+@pytest.mark.parametrize(
+    ("at", "state"),
+    [
+        pytest.param(datetime(2026, 1, 6, 2, 29, 59, 999_999, tzinfo=UTC), "migrated", id="at its last moment"),
+        pytest.param(datetime(2026, 1, 6, 2, 30, tzinfo=UTC), "missed", id="at its end"),
+        pytest.param(datetime(2026, 1, 6, 2, 30, 0, 1, tzinfo=UTC), "missed", id="a moment after it"),
+        pytest.param(datetime(2026, 1, 6, 2, 31, tzinfo=UTC), "missed", id="a minute after it"),
+    ],
+)
+def test_what_runs_only_after_the_window_does_not_migrate(migration: Example, at: datetime, state: str) -> None:
     run = migration.decide(migration.start(migration="add_email"), "accept", "dana")
 
-    migration.clock.set(datetime(2026, 1, 6, 2, 31, tzinfo=UTC))  # no process was there for the whole of it
+    migration.clock.set(at)  # no process was there until then
     migration.engine.tick()
     run = migration.engine.get_run(run.id)
 
-    assert (run.state, run.outcome) == ("missed", "cancelled")
-    assert _columns(migration) == []
+    assert run.state == state
+    assert _columns(migration) == (["name", "email"] if state == "migrated" else [])
+
+
+@pytest.mark.parametrize(
+    ("at", "state"),
+    [
+        pytest.param(datetime(2026, 1, 5, 11, 59, 59, 999_999, tzinfo=UTC), "hold", id="before it begins"),
+        pytest.param(datetime(2026, 1, 5, 12, 0, tzinfo=UTC), "confirm", id="as it begins"),
+        pytest.param(datetime(2026, 1, 5, 12, 0, 0, 1, tzinfo=UTC), "confirm", id="a moment later"),
+    ],
+)
+def test_a_window_is_confirmed_before_it_begins(migration: Example, at: datetime, state: str) -> None:
+    run = migration.start(migration="add_email")
+    window = {"start": "2026-01-05T12:00:00Z", "end": "2026-01-05T12:10:00Z"}
+
+    migration.clock.set(at)
+
+    assert migration.decide(run, "accept", "dana", artifact=window).state == state
 
 
 def test_a_migration_that_another_run_has_applied_is_not_applied_again(migration: Example) -> None:
