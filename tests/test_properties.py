@@ -48,6 +48,7 @@ class Case:
     id: str
     place: str
     time: datetime
+    updated_at: datetime
     status: str = "running"
     opened: list[Opened] = field(default_factory=list)
 
@@ -118,6 +119,11 @@ class Holdpoint(RuleBasedStateMachine):
     # --- the model ---
 
     def touch(self, case: Case) -> None:
+        self.note(case)
+        case.updated_at = case.time
+
+    def note(self, case: Case) -> None:
+        """A refusal has a time as every entry, and changes nothing of the run."""
         case.time = max(case.time, self.clock())
 
     def enter(self, case: Case, place: str, *, is_worker: bool) -> None:
@@ -192,7 +198,7 @@ class Holdpoint(RuleBasedStateMachine):
         if key in self.keys:
             assert run.id == self.keys[key][1].id
             return
-        case = Case(id=run.id, place="", time=self.clock())
+        case = Case(id=run.id, place="", time=self.clock(), updated_at=self.clock())
         self.enter(case, GATES[0], is_worker=advance)
         self.cases.append(case)
         if key is not None:
@@ -232,7 +238,7 @@ class Holdpoint(RuleBasedStateMachine):
         if request.decision is not None:
             with pytest.raises(holdpoint.Conflict):
                 self.engine.decide(target, **wish)
-            self.touch(case)
+            self.note(case)
             return
         refusal = self.refusal_of(request, option, by, comment)
         if refusal is not None:
@@ -240,7 +246,7 @@ class Holdpoint(RuleBasedStateMachine):
                 self.engine.decide(target, **wish)
             assert type(caught.value) is refusal
             if refusal is holdpoint.NotAllowed:
-                self.touch(case)
+                self.note(case)
             return
 
         run = self.engine.decide(target, **wish)
@@ -341,7 +347,7 @@ class Holdpoint(RuleBasedStateMachine):
         for case in self.cases:
             run, is_overdue = self.engine.get_run(case.id), self.is_overdue(case)
             status = "running" if is_overdue else case.status
-            assert (run.status, run.state, run.updated_at) == (status, case.place, case.time)
+            assert (run.status, run.state, run.updated_at) == (status, case.place, case.updated_at)
             request = None if is_overdue else case.request
             expected = [(request.state, request.opened_at, request.due_at)] if request else []
             assert [(one.state, one.opened_at, one.due_at) for one in run.requests] == expected
