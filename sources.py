@@ -108,6 +108,13 @@ def schema_text() -> str:
     return text()
 
 
+def scenarios_schema_text() -> str:
+    """The JSON Schema of scenario files."""
+    from holdpoint.scenarios.reading import schema_text as text
+
+    return text()
+
+
 def read_yaml(data: bytes, file: str) -> Json:
     """The value of a YAML text, read strictly: no tags, dates or duplicate keys. Raises `Invalid`."""
     from holdpoint.schema import read_value
