@@ -15,11 +15,12 @@ from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.pathlib import bestrelpath
 
+from holdpoint.sources import SCENARIOS
+
 if TYPE_CHECKING:
     from holdpoint.scenarios.model import Played, Scenario, Suite
     from holdpoint.scenarios.run import Covered
 
-SUFFIXES = (".scenarios.yaml", ".scenarios.yml")
 _MAX_MISSING = 20
 
 
@@ -42,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect a scenario file."""
-    return ScenarioFile.from_parent(parent, path=file_path) if file_path.name.endswith(SUFFIXES) else None
+    return ScenarioFile.from_parent(parent, path=file_path) if file_path.name.endswith(SCENARIOS) else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -161,6 +161,8 @@ class Checker:
 
     def _check_step(self, path: Where, step: Mapping[str, Json]) -> None:
         verbs = verbs_of(step)
+        if not verbs and self._report.has_errors_below(path):
+            return  # its verb is misspelt, which is reported
         if len(verbs) != 1:
             what = f"this does {' and '.join(verbs)}" if verbs else "this does nothing"
             fix = "write a step for each" if verbs else f"write one of {listed(VERBS)}"

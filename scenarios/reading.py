@@ -19,9 +19,8 @@ from holdpoint.schema.nodes import Path as Where
 from holdpoint.schema.reader import read
 from holdpoint.schema.report import Report, TooManyErrors
 from holdpoint.schema.shape import check_shape
-from holdpoint.sources import read_bytes
+from holdpoint.sources import SCENARIOS, read_bytes
 
-SUFFIXES: Final = (".scenarios.yaml", ".scenarios.yml")
 _START: Final = "2026-01-05T09:00:00Z"
 
 
@@ -46,8 +45,8 @@ def scenario_files(paths: Iterable[Path]) -> list[Path]:
         if not path.exists():
             raise NotFound(f"there is no {str(path)!r}")
         if path.is_dir():
-            found += sorted(one for suffix in SUFFIXES for one in path.rglob(f"*{suffix}"))
-        elif path.name.endswith(SUFFIXES):
+            found += sorted(one for suffix in SCENARIOS for one in path.rglob(f"*{suffix}"))
+        elif path.name.endswith(SCENARIOS):
             found.append(path)
         else:
             found += tests_of(path)
@@ -56,10 +55,10 @@ def scenario_files(paths: Iterable[Path]) -> list[Path]:
 
 def tests_of(workflow: Path) -> list[Path]:
     """The scenario files in the folder of a workflow that test it. Raises `NotFound` where there is none."""
-    beside = sorted(one for suffix in SUFFIXES for one in workflow.absolute().parent.glob(f"*{suffix}"))
+    beside = sorted(one for suffix in SCENARIOS for one in workflow.absolute().parent.glob(f"*{suffix}"))
     found = [workflow.parent / one.name for one in beside if _tested_by(one) == workflow.resolve()]
     if not found:
-        raise NotFound(f"no scenario file (*{SUFFIXES[0]}) beside {str(workflow)!r} tests it")
+        raise NotFound(f"no scenario file (*{SCENARIOS[0]}) beside {str(workflow)!r} tests it")
     return found
 
 
