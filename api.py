@@ -528,8 +528,8 @@ class Engine:
         *format* is `text`, `mermaid`, `dot` or, with the extra `graph`, `svg`, `png` or `pdf`: the last two give bytes.
         *theme* of these three: `light`, `dark` or `auto`, by which an SVG follows its reader's and the others are
         light. With *heat* it shows how many runs of a definition's version, or of *all_versions* of its workflow, went
-        each way and how long they stayed. With *coverage*, as `coverage_of` gives it, it shows what scenarios cover of
-        a definition. Raises `UsageError`, code `missing_extra` where the extra is not installed.
+        each way and how long they stayed. With *coverage*, as `testing.coverage_of` gives it, it shows what
+        scenarios cover of a definition. Raises `UsageError`, code `missing_extra` where the extra is not installed.
         """
         from holdpoint.graphs import draw, picture_of, picture_of_coverage, picture_of_run, picture_of_traffic
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from holdpoint.api import Engine
     from holdpoint.engine.canonical import Json
     from holdpoint.engine.views import Run
+    from holdpoint.scenarios.coverage import Coverage
     from holdpoint.scenarios.model import Played, Suite
 
-__all__ = ["Clock", "agents", "assert_run", "load_scenarios", "path_of", "play_scenario", "take_steps"]
+__all__ = ["Clock", "agents", "assert_run", "coverage_of", "load_scenarios", "path_of", "play_scenario", "take_steps"]
 
 _UTC = ZoneInfo("UTC")
 
@@ -145,6 +146,17 @@ def play_scenario(suite: Suite, name: str) -> Played:
         hint = did_you_mean(name, named) or f"it has {', '.join(map(repr, named))}"
         raise NotFound(f"{str(suite.path)!r} has no scenario {name!r}; {hint}")
     return play(suite, named[name], loader(suite))
+
+
+def coverage_of(workflow: str | Path) -> Coverage:
+    """What the scenario files beside a workflow cover of it: they are played.
+
+    It has `percent`, `said` (counts by kind), `missing`, and is what `Engine.graph(…, coverage=…)` takes. Raises
+    `NotFound` where no file tests the workflow, `DefinitionError`.
+    """
+    from holdpoint import api
+
+    return api.coverage_of(Path(workflow))
 
 
 def _way(engine: Engine, run: Run) -> str:

@@ -135,6 +135,20 @@ def test_one_scenario_of_a_file_is_played(tmp_path: Path) -> None:
         testing.play_scenario(suite, "silense")
 
 
+def test_what_scenarios_cover_is_counted_and_drawn(tmp_path: Path) -> None:
+    workflow = tmp_path / "letter.yaml"
+    workflow.write_text(LETTER)
+    (tmp_path / "letter.scenarios.yaml").write_text(f"{HEAD}  - {{name: silence, input: {{pages: 2}}}}\n")
+
+    coverage = testing.coverage_of(workflow)
+
+    assert coverage.said["states"] == (2, 7)
+    with holdpoint.Engine("memory://") as engine:
+        assert "✗ sign" in str(engine.graph(engine.load(workflow), coverage=coverage))
+        with pytest.raises(UsageError):
+            engine.graph(engine.load(workflow), coverage=coverage, heat=True)
+
+
 def test_importing_it_loads_no_store_and_no_schema() -> None:
     program = "import sys, holdpoint.testing; print(*[name for name in sys.modules if name.startswith('holdpoint')])"
 
