@@ -67,6 +67,8 @@ from holdpoint.sources import check, check_files, locate, read_bytes, read_yaml,
 
 if TYPE_CHECKING:
     from holdpoint.engine.verify import Flaw
+    from holdpoint.scenarios.coverage import Coverage as Coverage
+    from holdpoint.scenarios.run import Covered as Covered
     from holdpoint.scenarios.run import Tested as Tested
     from holdpoint.scheduler.serve import Server
     from holdpoint.schema import Checked as Checked
@@ -496,6 +498,7 @@ class Engine:
         theme: str = "auto",
         heat: bool = False,
         all_versions: bool = False,
+        coverage: Coverage | None = None,
     ) -> str: ...
 
     @overload
@@ -507,6 +510,7 @@ class Engine:
         theme: str = "auto",
         heat: bool = False,
         all_versions: bool = False,
+        coverage: Coverage | None = None,
     ) -> str | bytes: ...
 
     def graph(
@@ -517,19 +521,25 @@ class Engine:
         theme: str = "auto",
         heat: bool = False,
         all_versions: bool = False,
+        coverage: Coverage | None = None,
     ) -> str | bytes:
         """The state graph of a definition or, for a run's id, of the run: where it is and how it came there.
 
         *format* is `text`, `mermaid`, `dot` or, with the extra `graph`, `svg`, `png` or `pdf`: the last two give bytes.
         *theme* of these three: `light`, `dark` or `auto`, by which an SVG follows its reader's and the others are
         light. With *heat* it shows how many runs of a definition's version, or of *all_versions* of its workflow, went
-        each way and how long they stayed. Raises `UsageError`, code `missing_extra` where the extra is not installed.
+        each way and how long they stayed. With *coverage*, as `testing.coverage_of` gives it, it shows what
+        scenarios cover of a definition. Raises `UsageError`, code `missing_extra` where the extra is not installed.
         """
-        from holdpoint.graphs import draw, picture_of, picture_of_run, picture_of_traffic
+        from holdpoint.graphs import draw, picture_of, picture_of_coverage, picture_of_run, picture_of_traffic
 
+        if coverage is not None and (heat or not isinstance(source, Definition)):
+            raise UsageError("coverage is for a workflow, without heat")
         if all_versions and not heat:
             raise UsageError("all_versions is for heat alone: without it no runs are counted")
         if isinstance(source, Definition):
+            if coverage is not None:
+                return draw(picture_of_coverage(source, coverage.seen, coverage.percent), format, theme)
             if not heat:
                 return draw(picture_of(source), format, theme)
             traffic = self._store.traffic(source.workflow, None if all_versions else source.version)
@@ -654,13 +664,27 @@ def loads(text: str) -> Definition:
 
 
 def play_scenarios(paths: Iterable[Path], only: str = "") -> list[Tested]:
-    """Play the scenarios of files and of all below folders whose name contains *only*.
+    """Play the scenarios of files, of all below folders, and of those that test a workflow; whose name contains *only*.
 
     Raises `NotFound`, or `DefinitionError` where a scenario file or its workflow is wrong.
     """
     from holdpoint.scenarios.run import play_files
 
     return play_files(paths, only)
+
+
+def coverage_by_workflow(suites: Iterable[Tested]) -> list[Covered]:
+    """What the scenarios that were played cover of each workflow, over all the files that test it."""
+    from holdpoint.scenarios.run import coverage_by_workflow as by_workflow
+
+    return by_workflow(suites)
+
+
+def coverage_of(workflow: Path) -> Coverage:
+    """What the scenario files beside a workflow cover of it: they are played. Raises `NotFound`, `DefinitionError`."""
+    from holdpoint.scenarios.run import coverage_beside
+
+    return coverage_beside(workflow)
 
 
 def compare(

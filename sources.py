@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from holdpoint.schema import Checked as Checked
     from holdpoint.settings import Settings
 
+SCENARIOS = (".scenarios.yaml", ".scenarios.yml")
+"""How the names of scenario files end; they are no workflows."""
+
 _NAMED = re.compile(r"""^\{?\s*["']?workflow["']?\s*:\s*["']?([A-Za-z0-9_.-]+)""", re.MULTILINE)
 
 
@@ -109,6 +112,13 @@ def schema_text() -> str:
     return text()
 
 
+def scenarios_schema_text() -> str:
+    """The JSON Schema of scenario files."""
+    from holdpoint.scenarios.reading import schema_text as text
+
+    return text()
+
+
 def read_yaml(data: bytes, file: str) -> Json:
     """The value of a YAML text, read strictly: no tags, dates or duplicate keys. Raises `Invalid`."""
     from holdpoint.schema import read_value
@@ -118,6 +128,8 @@ def read_yaml(data: bytes, file: str) -> Json:
 
 def locate(name: str, project: Settings) -> Path:
     """The file that a FILE or NAME means: what contains `/` or ends in .yaml or .yml is a FILE."""
+    if name.endswith(SCENARIOS):
+        raise UsageError(f"{name!r} is a file of scenarios, and no workflow; flow test checks and plays it")
     if "/" in name or name.endswith((".yaml", ".yml")):
         return Path(name)
     named = _names(project)
@@ -145,9 +157,7 @@ def workflow_files(project: Settings) -> list[Path]:
 def files_below(folder: Path) -> list[Path]:
     """The workflow files below a folder, subfolders too, scenarios left out."""
     return [
-        path
-        for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])
-        if not path.name.endswith((".scenarios.yaml", ".scenarios.yml"))
+        path for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")]) if not path.name.endswith(SCENARIOS)
     ]
 
 

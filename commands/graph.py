@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from holdpoint import api
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.artifact import write_file
 from holdpoint.commands.completion import graph_sources, words
@@ -40,9 +41,17 @@ _ENDINGS |= {f".{form}": form for form in ("svg", "png", "pdf")}
 )
 @click.option("--heat", "is_heat", is_flag=True, help="How many runs went each way, and how long they stayed.")
 @click.option("--all-versions", "is_all", is_flag=True, help="With --heat: count the runs of every version.")
+@click.option("--coverage", "is_coverage", is_flag=True, help="What the scenarios beside a workflow cover of it.")
 @pass_call
 def command(
-    call: Call, source: str, form: str | None, file: str | None, theme: str, is_heat: bool, is_all: bool
+    call: Call,
+    source: str,
+    form: str | None,
+    file: str | None,
+    theme: str,
+    is_heat: bool,
+    is_all: bool,
+    is_coverage: bool,
 ) -> int:
     """Draw the state graph of a workflow; of a run, with its current state and the way it came.
 
@@ -53,7 +62,10 @@ def command(
         raise UsageError(f"a terminal cannot show {form}; write it into a file with -o OUT.{form}")
     if is_all and not is_heat:
         raise UsageError("--all-versions is for --heat alone: without it no runs are counted")
-    drawing = _draw(call, source, form, theme, is_heat, is_all)
+    if is_coverage:
+        drawing = _draw_coverage(call, source, form, theme, is_heat)
+    else:
+        drawing = _draw(call, source, form, theme, is_heat, is_all)
     data = drawing if isinstance(drawing, bytes) else drawing.encode()
     if file is not None:
         write_file(file, data)
@@ -75,6 +87,16 @@ def _draw(call: Call, source: str, form: str, theme: str, is_heat: bool, is_all:
     with call.engine() if is_heat else call.engine_for_files() as engine:
         definition = engine.load(call.locate(source))
         return engine.graph(definition, form, theme=theme, heat=is_heat, all_versions=is_all)
+
+
+def _draw_coverage(call: Call, source: str, form: str, theme: str, is_heat: bool) -> str | bytes:
+    if is_heat or source.startswith("run_"):
+        raise UsageError("--coverage is for a workflow, and not with --heat: it shows what its scenarios cover")
+    path = call.locate(source)
+    with call.quietly():
+        coverage = api.coverage_of(path)
+    with call.engine_for_files() as engine:
+        return engine.graph(engine.load(path), form, theme=theme, coverage=coverage)
 
 
 def _as_json(drawing: str | bytes) -> dict[str, str]:

@@ -22,11 +22,12 @@ from holdpoint.engine.errors import Conflict, UsageError
 def command(call: Call, directory: str | None) -> int:
     """Make a new project, by default in the current folder.
 
-    It is ready to run: flow.toml, a workflow with a return loop and an approval, its agents, a README. No file that is
-    there is written over.
+    It is ready to run: flow.toml, a workflow with a return loop and an approval, its agents, its scenarios, a README.
+    No file that is there is written over.
     """
     root = Path(directory or call.folder or os.curdir)
-    made = files(root.resolve(), sources.schema_text().strip() + "\n")
+    schemas = (text.strip() + "\n" for text in (sources.schema_text(), sources.scenarios_schema_text()))
+    made = files(root.resolve(), *schemas)
     _check(root, made)
     _write(root, made)
     commands = next_commands("flow")

@@ -18,15 +18,15 @@ def junit_xml(suites: Sequence[Tested]) -> str:
 
 def _suite(tested: Tested) -> str:
     failures = sum(not played.passed for played in tested.played)
-    name = quoteattr(str(tested.suite.path))
+    name = quoteattr(_plain(str(tested.suite.path)))
     lines = [f'  <testsuite name={name} tests="{len(tested.played)}" failures="{failures}">\n']
     for played in tested.played:
-        case = quoteattr(played.scenario.name)
+        case = quoteattr(_plain(played.scenario.name))
         lines.append(f'    <testcase classname={name} name={case} file={name} line="{played.scenario.line}"')
         if played.passed:
             lines.append("/>\n")
             continue
-        told = "\n".join(f"{tested.suite.path}:{one.line}: {one.message}" for one in played.mismatches)
+        told = played.told(str(tested.suite.path))
         message = quoteattr(_plain(played.mismatches[0].message))
         lines.append(f">\n      <failure message={message}>{escape(_plain(told))}</failure>\n    </testcase>\n")
     lines.append("  </testsuite>\n")

@@ -1,4 +1,4 @@
-"""`flow schema`: the JSON Schema of the language."""
+"""`flow schema`: the JSON Schema of the language, or of scenario files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from holdpoint.engine.errors import UsageError
 
 @click.command(cls=Command)
 @click.option("-o", "--output", metavar="FILE", help="Write it into a file; one that is there is replaced.")
+@click.option("--scenarios", "is_of_scenarios", is_flag=True, help="That of scenario files (*.scenarios.yaml).")
 @pass_call
-def command(call: Call, output: str | None) -> int:
+def command(call: Call, output: str | None, is_of_scenarios: bool) -> int:
     """Print the JSON Schema of workflow files, for editors.
 
     A file that begins with '# yaml-language-server: $schema=PATH' is completed and explained by editors with a YAML
     language server; flow init writes that line, and the schema it names.
     """
-    text = sources.schema_text().strip().encode() + b"\n"
+    schema = sources.scenarios_schema_text() if is_of_scenarios else sources.schema_text()
+    text = schema.strip().encode() + b"\n"
     if output is None:
         write_bytes(text)
         return 0

@@ -10,6 +10,9 @@ from shlex import quote
 SCHEMA = ".flow/workflow.schema.json"
 """Where the JSON Schema of the language lies, for editors."""
 
+SCENARIOS_SCHEMA = ".flow/scenarios.schema.json"
+"""Where that of scenario files lies."""
+
 SETTINGS = """\
 # The settings of this project; flow looks for this file here and upwards. All of them are optional.
 
@@ -77,6 +80,42 @@ states:
   refused: {{type: end, outcome: failure}}
 """
 
+SCENARIOS = f"""\
+# yaml-language-server: $schema=../{SCENARIOS_SCHEMA}
+workflow: announcement.yaml
+people: {{paul: [publisher]}}
+agents:                                       # what they give here; {{real: true}} runs the real one
+  draft: [News about the office., News about the office. We move on Monday.]      # visit by visit
+  publish: {{file: published/1.md}}
+scenarios:
+  - name: what was sent back is drafted again, and published once paul approves
+    initiator: ann
+    input: {{topic: the office}}
+    steps:
+      - {{decide: revise, at: review, by: ann, comment: We move on Monday.}}
+      - {{decide: accept, at: review, by: ann}}
+      - {{expect: {{state: release, requests: [{{assigned: ["role:publisher"], due: 2d}}]}}}}
+      - {{decide: approve, at: release, by: ann, refused: not_allowed}}
+      - {{decide: approve, at: release, by: paul}}
+    expect:
+      path: [draft, review, draft, review, release, publish, published]
+      outcome: success
+      output: {{file: published/1.md}}
+      artifacts: {{announcement: News about the office. We move on Monday.}}
+  - name: a publisher may refuse
+    initiator: ann
+    input: {{topic: the office}}
+    steps:
+      - {{decide: accept, at: review, by: ann}}
+      - {{decide: reject, at: release, by: paul, comment: not before Monday}}
+    expect: {{state: refused, outcome: failure}}
+  - name: silence publishes nothing
+    initiator: ann
+    input: {{topic: the office}}
+    steps: [{{advance: 4d}}]
+    expect: {{state: refused, expired: 2, path: [draft, review, release, refused]}}
+"""
+
 AGENTS = '''\
 """The agents of the workflow announcement: functions that get what the workflow passes and return JSON."""
 
@@ -111,13 +150,16 @@ it back, a publisher releases it, and only then it is published.
 |---|---|
 | `flow.toml` | settings, and who has which role: paul is a publisher |
 | `workflows/announcement.yaml` | the workflow |
+| `workflows/announcement.scenarios.yaml` | its scenarios: tests with made-up agents, scripted people and virtual time |
 | `announcement_agents.py` | its agents |
-| `.flow/workflow.schema.json` | the JSON Schema of workflows, for editors; `flow schema` prints it |
+| `.flow/*.schema.json` | the JSON Schemas of workflows and scenarios, for editors; `flow schema` prints them |
 
-Is the workflow right? Then start a run. It goes on until it needs somebody, and the process ends:
+Is the workflow right, and does it do what it should? Then start a run. It goes on until it needs somebody, and the
+process ends:
 
 ```
 flow check
+flow test
 flow graph announcement
 flow --as ann start announcement -i topic="the new office"
 ```
@@ -145,16 +187,18 @@ control.
 """
 
 
-def files(folder: Path, schema: str) -> dict[str, str]:
-    """Each file of a new project in *folder*, by its path in the project."""
+def files(folder: Path, schema: str, scenarios_schema: str) -> dict[str, str]:
+    """Each file of a new project in *folder*, by its path in the project; with the two JSON Schemas."""
     # Cron has no PATH of ours: it needs to be told where this very program is.
     flow = shutil.which("flow", path=str(Path(sys.executable).parent)) or shutil.which("flow") or "flow"
     return {
         "flow.toml": SETTINGS,
         "workflows/announcement.yaml": WORKFLOW,
+        "workflows/announcement.scenarios.yaml": SCENARIOS,
         "announcement_agents.py": AGENTS,
         "README.md": README.replace("{folder}", quote(str(folder))).replace("{flow}", quote(flow)),
         SCHEMA: schema,
+        SCENARIOS_SCHEMA: scenarios_schema,
     }
 
 
@@ -162,6 +206,7 @@ def next_commands(prefix: str) -> tuple[str, ...]:
     """What to try first."""
     return (
         f"{prefix} check",
+        f"{prefix} test",
         f"{prefix} --as ann start announcement -i topic=Holidays",
         f"{prefix} --as ann inbox --mine",
     )

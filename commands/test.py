@@ -11,12 +11,13 @@ import click
 from holdpoint import api
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
+from holdpoint.commands.artifact import write_file
 from holdpoint.commands.output import print_json, say
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from holdpoint.api import Tested
+    from holdpoint.api import Covered, Tested
 
 _MAX_MISSING = 20
 
@@ -25,76 +26,89 @@ _MAX_MISSING = 20
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-k", "only", metavar="TEXT", default="", help="Only scenarios whose name contains TEXT.")
 @click.option(
-    "--min-coverage", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 where less is covered."
+    "--min-coverage",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Exit with 1 where less of a workflow is covered.",
 )
-@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML.")
+@click.option("--junit", metavar="FILE", help="Write the results as JUnit XML too.")
 @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Do not list the scenarios that pass.")
 @pass_call
 def command(
-    call: Call, paths: Sequence[Path], only: str, min_coverage: float | None, junit: Path | None, is_quiet: bool
+    call: Call, paths: Sequence[Path], only: str, min_coverage: float | None, junit: str | None, is_quiet: bool
 ) -> int:
-    """Play scenarios: files and folders, by default all `*.scenarios.yaml` below the folders of workflows.
+    """Play scenarios: of files (*.scenarios.yaml), of folders, of those beside a workflow's file.
 
-    The engine is the real one, on a store in memory; agents are made up, people are scripted, time is virtual. The
-    report ends with what the scenarios cover of each workflow. The exit status is 1 where a scenario fails.
+    Without PATH, all below the folders of workflows. The engine is the real one, on a store in memory; agents are made
+    up, people are scripted, time is virtual. The report ends with what the scenarios cover of each workflow. The exit
+    status is 1 where a scenario fails.
     """
     given = list(paths) or [call.settings.project / folder for folder in call.settings.workflows]
-    suites = api.play_scenarios(given, only=only)
+    with call.quietly():  # an agent that is real may print
+        suites = api.play_scenarios([short_path(path) for path in given], only=only)
     if not suites:
-        where = ", ".join(str(short_path(path)) for path in given)
-        raise NotFound(f"there is no scenario file (*.scenarios.yaml) under {where}; name a FILE")
+        where = ", ".join(repr(str(short_path(path))) for path in given)
+        raise NotFound(f"there is no scenario file (*.scenarios.yaml) under {where}")
     if only and not any(tested.played for tested in suites):
         raise UsageError(f"no scenario's name contains {only!r}")
+    covered = api.coverage_by_workflow(suites)
     if junit is not None:
         from holdpoint.commands.junit import junit_xml
 
-        junit.write_text(junit_xml(suites), encoding="utf-8")
-    is_short = min_coverage is not None and any(tested.coverage.percent < min_coverage for tested in suites)
+        write_file(junit, junit_xml(suites).encode())
     if call.is_json:
-        print_json(_document(suites))
+        print_json(_document(suites, covered))
     else:
-        for tested in suites:
-            _print(tested, is_quiet=is_quiet)
-        _print_sum(suites, min_coverage)
+        _print(suites, covered, min_coverage, is_quiet=is_quiet)
+    is_short = any(_is_short(one, min_coverage) for one in covered)
     return FINDINGS if is_short or any(not played.passed for tested in suites for played in tested.played) else 0
 
 
-def _document(suites: Sequence[Tested]) -> dict[str, Json]:
-    return {"suites": [tested.to_dict() for tested in suites]}
+def _is_short(covered: Covered, min_coverage: float | None) -> bool:
+    return min_coverage is not None and covered.coverage.percent < min_coverage
 
 
-def _print(tested: Tested, *, is_quiet: bool) -> None:
-    file = str(short_path(tested.suite.path))
-    say((file, "bold"))
+def _document(suites: Sequence[Tested], covered: Sequence[Covered]) -> dict[str, Json]:
+    return {"suites": [tested.to_dict() for tested in suites], "coverage": [one.to_dict() for one in covered]}
+
+
+def _print(suites: Sequence[Tested], covered: Sequence[Covered], min_coverage: float | None, *, is_quiet: bool) -> None:
+    for tested in suites:
+        _print_suite(tested, is_quiet=is_quiet)
+    say(("coverage", "bold"))
+    for one in covered:
+        _print_coverage(one)
+    _print_sum(suites)
+    for one in covered:
+        if _is_short(one, min_coverage):
+            say(f"{one.workflow}: {one.coverage.percent:.1f} % are covered, and {min_coverage:g} % are asked for")
+
+
+def _print_suite(tested: Tested, *, is_quiet: bool) -> None:
+    file = str(tested.suite.path)
+    if not is_quiet or any(not played.passed for played in tested.played):
+        say((file, "bold"))
     for played in tested.played:
-        if played.passed:
-            if not is_quiet:
-                say("  ", ("pass", "green"), f" {played.scenario.name}")
-            continue
-        say("  ", ("FAIL", "bold red"), f" {played.scenario.name}")
-        for mismatch in played.mismatches:
-            say(f"       {file}:{mismatch.line}: {mismatch.message}")
-        say("       the run went ", " → ".join(played.path) or "nowhere")
-    _print_coverage(tested)
+        if not played.passed:
+            say("  ", ("FAIL", "bold red"), f" {played.scenario.name}")
+            for line in played.told(file).splitlines():
+                say(f"       {line}")
+        elif not is_quiet:
+            say("  ", ("pass", "green"), f" {played.scenario.name}")
 
 
-def _print_coverage(tested: Tested) -> None:
-    parts = ", ".join(f"{word} {done}/{of}" for word, (done, of) in tested.coverage.said.items() if of)
-    workflow = short_path(tested.suite.workflow)
-    say(f"  {workflow}: covers {tested.coverage.percent:.0f} %: {parts}")
-    missing = tested.missing
+def _print_coverage(covered: Covered) -> None:
+    parts = ", ".join(f"{word} {done}/{of}" for word, (done, of) in covered.coverage.said.items() if of)
+    say(f"  {covered.workflow}: {covered.coverage.percent:.0f} %: {parts}")
+    missing = covered.missing
     for line, text in missing[:_MAX_MISSING]:
-        say("    ", ("not covered", "yellow"), f" {workflow}:{line}: {text}")
+        say("    ", ("not covered", "yellow"), f" {covered.workflow}:{line}: {text}")
     if len(missing) > _MAX_MISSING:
         say(f"    and {len(missing) - _MAX_MISSING} more; --json lists all")
 
 
-def _print_sum(suites: Sequence[Tested], min_coverage: float | None) -> None:
+def _print_sum(suites: Sequence[Tested]) -> None:
     played = [one for tested in suites for one in tested.played]
     failed = sum(not one.passed for one in played)
     what = f"{len(played)} scenario" + ("" if len(played) == 1 else "s")
     say((f"{failed} failed", "bold red") if failed else ("ok", "green"), f": {what}")
-    for tested in suites:
-        if min_coverage is not None and tested.coverage.percent < min_coverage:
-            file = short_path(tested.suite.path)
-            say(f"{file}: covers {tested.coverage.percent:.1f} %, and {min_coverage:g} % are asked for")

@@ -1,5 +1,5 @@
 """Writes the reference from what it is about: the language from its JSON Schema, the commands from click, the Python
-API from its signatures and docstrings.
+API from its signatures and docstrings, scenario files from theirs.
 
 `python docs/reference.py` writes the pages in docs/reference; `pages()` gives them by name, for a test to compare.
 """
@@ -17,17 +17,20 @@ from typing import Any
 import click
 
 import holdpoint
-from holdpoint import cli
+from holdpoint import cli, testing
 from holdpoint.api import schema_text
 from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.expressions.evaluate import _SPECIAL_FILTERS, _SPECIAL_TESTS
 from holdpoint.engine.expressions.filters import FILTERS, TESTS
+from holdpoint.scenarios.checks import LATER as LATER_EXPECTATIONS
+from holdpoint.scenarios.checks import VERBS
+from holdpoint.scenarios.model import Played
 from holdpoint.scheduler.serve import Server
 from holdpoint.scheduler.tick import COUNTS
 from holdpoint.schema import available
-from holdpoint.schema.codes import CODES
+from holdpoint.schema.codes import CODES, SCENARIO_CODES
 from holdpoint.schema.sheet import AVAILABLE_TYPES
-from holdpoint.testing import Clock
+from holdpoint.sources import scenarios_schema_text
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- Made by docs/reference.py; edit what it is made from. -->"
@@ -37,7 +40,12 @@ Schema = Mapping[str, Any]
 
 def pages() -> dict[str, str]:
     """Each page that is made, by its file's name."""
-    made = {"language.md": language(), "commands.md": commands(), "python.md": python()}
+    made = {
+        "language.md": language(),
+        "scenarios.md": scenarios(),
+        "commands.md": commands(),
+        "python.md": python(),
+    }
     return {name: "\n".join([MADE, "", *lines]) + "\n" for name, lines in made.items()}
 
 
@@ -190,6 +198,82 @@ def _flow(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+# -- scenarios
+
+GIVEN = {
+    "any other value": "the output",
+    "`{output: …}`": "the output, also where it is a list or looks like one of these",
+    "`{error: …}`": "a failure: its message, or `{code, message, details}` with one of the "
+    "[codes](language.md#failures-of-agents)",
+    "`{crash: true}`": "no outcome: its process died, and nobody knows whether it took effect",
+    "`{python: 'module:function'}`": "what a function of the project gives, called as an agent is",
+    "`{attempts: […]}`": "one of these after the other, an attempt each; the last stands for all that follow",
+    "a list": "one of these after the other, a visit of the state each; the last stands for all that follow",
+    "`{real: true}`": "what the agent itself gives: it is run",
+}
+"""What a made-up agent gives, by how it is described."""
+
+
+def scenarios() -> Iterator[str]:
+    """The lines of the page on scenario files."""
+    schema = json.loads(scenarios_schema_text())
+    parts = schema["$defs"]
+    yield "# Scenario files"
+    yield ""
+    yield (
+        "A file `*.scenarios.yaml` tests a workflow; `flow test` and pytest play it. How to write one is in "
+        "[Test a workflow](../how-to/test.md). `flow schema --scenarios` prints the JSON Schema, for editors."
+    )
+    for title, part in (("A file", schema), ("A scenario", parts["scenario"])):
+        yield from _keys(f"## {title}", part)
+    yield ""
+    yield "## What agents give"
+    yield ""
+    yield "By state, in a scenario or for all of a file. Agents with a `value` do their work themselves."
+    yield ""
+    yield from _table(["written", "what comes of an attempt"], [[key, _cell(text)] for key, text in GIVEN.items()])
+    steps = parts["step"]["properties"]
+    yield ""
+    yield "## Steps"
+    yield ""
+    yield "A step does one thing, and may say more of it."
+    yield ""
+    rows = [[f"`{verb}`", _cell(_text(steps[verb]["description"])), _listed(keys)] for verb, keys in VERBS.items()]
+    yield from _table(["step", "what happens", "keys beside it"], rows)
+    yield ""
+    yield from _table(
+        ["key", "what it says"], [[f"`{key}`", _cell(steps[key]["description"])] for key in steps if key not in VERBS]
+    )
+    yield from _keys("## Expectations", parts["expect"])
+    yield ""
+    yield "## Findings"
+    yield ""
+    yield (
+        "What is wrong with a file is said before anything is played, by the codes that "
+        "[flow check](language.md#findings) has for the shape of a file, and by these:"
+    )
+    yield ""
+    yield from _table(["code", "rule"], [[f"`{code}`", _cell(rule.rule)] for code, rule in SCENARIO_CODES.items()])
+
+
+def _keys(title: str, part: Schema) -> Iterator[str]:
+    """A table of a part's keys."""
+    yield ""
+    yield title
+    yield ""
+    required = part.get("required", ())
+    rows = []
+    for name, key in part["properties"].items():
+        note = f" {LATER}" if name in LATER_EXPECTATIONS else ""
+        marked = f"`{name}`" + (" **(required)**" if name in required else "")
+        rows.append([marked, _cell(_text(key["description"]) + note)])
+    yield from _table(["key", "what it is"], rows)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
 # -- the commands
 
 STATUSES = {
@@ -217,8 +301,9 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
         "counts warnings that comments silence; with `--explain` `proofs` too",
     ),
     "test": (
-        ("suites",),
-        "each `file`, `workflow`, `scenarios` (`name`, `line`, `passed`, `path`, `failures`) and `coverage`",
+        ("suites", "coverage"),
+        "suites: `file`, `workflow`, `scenarios` (`name`, `line`, `passed`, `path`, `failures`); coverage, a workflow "
+        "each: `file`, `percent`, `by_kind`, `missing` (`kind`, `where`, `text`, `line`)",
     ),
     "fmt": (("files",), "each `file`, `status` (`unchanged`, `formatted`, `would change`, `invalid`) and `findings`"),
     "diff-workflow": (
@@ -389,8 +474,17 @@ def python() -> Iterator[str]:
     )
     for name in ORDER:
         yield from _class(f"holdpoint.{name}", getattr(holdpoint, name))
-    yield from _class("holdpoint.testing.Clock", Clock)
     yield from _class("Server", Server, is_made_by="Engine.server")
+    yield ""
+    yield "## holdpoint.testing"
+    yield ""
+    yield from _doc(testing)
+    for name in testing.__all__:
+        member = getattr(testing, name)
+        if inspect.isfunction(member):
+            yield from _member(f"testing.{name}", _signature(name, member, is_method=False), member)
+    yield from _class("holdpoint.testing.Clock", testing.Clock)
+    yield from _class("Played", Played, is_made_by="testing.play_scenario")
     yield ""
     yield "## Errors"
     yield ""
@@ -451,14 +545,14 @@ def _doc(thing: Any) -> list[str]:
     return re.sub(r" \(spec [\d.]+\)", "", inspect.cleandoc(thing.__doc__ or "")).splitlines()
 
 
-def _signature(name: str, function: Any) -> str:
+def _signature(name: str, function: Any, *, is_method: bool = True) -> str:
     """A function's signature without `self`, in one line or, where it is long, a parameter a line."""
     found = inspect.signature(function)
     words: list[str] = []
-    for parameter in list(found.parameters.values())[1:]:
+    for parameter in list(found.parameters.values())[is_method:]:
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words and not any(w.startswith("*") for w in words):
             words.append("*")
-        star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         default = "" if parameter.default is parameter.empty else f" = {_default(parameter.default)}"
         words.append(f"{star}{parameter.name}: {parameter.annotation}{default}")
     end = "" if found.return_annotation in (found.empty, "None") else f" -> {found.return_annotation}"

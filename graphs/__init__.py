@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from holdpoint.engine.definition import Definition
@@ -10,10 +10,20 @@ from holdpoint.engine.errors import UsageError, did_you_mean
 from holdpoint.engine.model import Entry, RunRecord
 from holdpoint.engine.traffic import Traffic
 from holdpoint.graphs import dot, mermaid, text
-from holdpoint.graphs.overlays import over_run, over_traffic
+from holdpoint.graphs.overlays import over_coverage, over_run, over_traffic
 from holdpoint.graphs.picture import Picture, picture
 
-__all__ = ["DRAWINGS", "FORMATS", "THEMES", "Picture", "draw", "picture_of", "picture_of_run", "picture_of_traffic"]
+__all__ = [
+    "DRAWINGS",
+    "FORMATS",
+    "THEMES",
+    "Picture",
+    "draw",
+    "picture_of",
+    "picture_of_coverage",
+    "picture_of_run",
+    "picture_of_traffic",
+]
 
 _EMITTERS: Mapping[str, Callable[[Picture], str]] = MappingProxyType(
     {"text": text.emit, "mermaid": mermaid.emit, "dot": dot.emit}
@@ -37,6 +47,11 @@ def picture_of_run(definition: Definition, run: RunRecord, history: Sequence[Ent
 def picture_of_traffic(definition: Definition, traffic: Traffic, *, is_all: bool) -> Picture:
     """What there is to draw of many runs: how many went each way, how long they stayed. *is_all*: of all versions."""
     return over_traffic(picture(definition), traffic, is_all=is_all)
+
+
+def picture_of_coverage(definition: Definition, seen: Collection[tuple[str, ...]], percent: float) -> Picture:
+    """What there is to draw of what tests cover of a definition. *seen*: what they went through."""
+    return over_coverage(picture(definition), seen, percent)
 
 
 def draw(drawn: Picture, format: str, theme: str = "auto") -> str | bytes:

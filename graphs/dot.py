@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from holdpoint.graphs.picture import CANCEL, Edge, Node, Picture
+from holdpoint.graphs.picture import CANCEL, Edge, Mark, Node, Picture
 from holdpoint.graphs.themes import LIGHT, pen_width
 
 _START = "(start)"  # no state can be called that
@@ -54,7 +54,8 @@ def _node(node: Node) -> str:
         notes = f"⚠ {notes}"
     if node.heat is not None:
         classes.append(f"heat{node.heat}")
-    classes += [mark for mark in ("visited", "current", "failed", "dim") if mark in node.marks]
+    classes += [mark for mark in ("visited", "current", "failed", "dim", "covered", "uncovered") if mark in node.marks]
+    attributes |= _coverage_of(node.marks)
     if "current" in node.marks:
         attributes |= {"color": _quoted(LIGHT["taken"]), "penwidth": "4"}
     if "dim" in node.marks:
@@ -73,6 +74,7 @@ def _edge(edge: Edge, number: int) -> str:
         attributes["style"] = "dashed"
     if "taken" in edge.marks:
         attributes |= {"color": _quoted(LIGHT["taken"]), "penwidth": "2.5"}
+    attributes |= _coverage_of(edge.marks)
     if edge.share is not None:
         attributes |= {"color": _quoted(LIGHT["edge"]), "penwidth": f"{pen_width(edge.share):g}"}
     if "dim" in edge.marks:
@@ -81,6 +83,11 @@ def _edge(edge: Edge, number: int) -> str:
     attributes["id"] = _quoted(f"edge-{number}")
     attributes["class"] = _quoted(" ".join(classes))
     return f"{_quoted(edge.source or _START)} -> {_quoted(edge.to)} [{_attributes(attributes)}];"
+
+
+def _coverage_of(marks: Collection[Mark]) -> dict[str, str]:
+    mark = next((mark for mark in ("covered", "uncovered") if mark in marks), None)
+    return {} if mark is None else {"color": _quoted(LIGHT[mark]), "penwidth": "2.5"}
 
 
 def _attributes(attributes: dict[str, str]) -> str:

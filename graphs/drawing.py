@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from holdpoint.graphs import text
@@ -11,7 +11,7 @@ from holdpoint.graphs.curves import arrow_head, beyond, shortened, up_to
 from holdpoint.graphs.layout import CANCEL_SIZE, START_SIZE, Layout, lay_out
 from holdpoint.graphs.legend import legend
 from holdpoint.graphs.metrics import wrap
-from holdpoint.graphs.picture import CANCEL, Edge, Node, Picture
+from holdpoint.graphs.picture import CANCEL, Edge, Mark, Node, Picture
 from holdpoint.graphs.scene import Curve, Dash, Ellipse, Group, Item, Point, Polygon, Scene, Text, box
 from holdpoint.graphs.themes import pen_width
 
@@ -92,7 +92,10 @@ def _state(node: Node, layout: Layout, shift: Point) -> Group:
 def _figure(node: Node, block: Block, at: Point) -> Iterator[Item]:
     """What is behind the lines of a state; what happened there, or may, is in its border."""
     line, weight = f"{node.look}-line", 1.5
-    if "dim" in node.marks:
+    covered = _coverage_of(node.marks)
+    if covered is not None:
+        line, weight = covered, 3.0
+    elif "dim" in node.marks:
         line = "dim-line"
     elif node.is_irreversible:
         line, weight = "danger", 2.5
@@ -163,12 +166,20 @@ def _pen(edge: Edge) -> _Pen:
     dash: Dash = "dashed" if edge.is_timed else "dotted" if edge.is_error else ""
     if "dim" in edge.marks:
         return _Pen(colour="dim-line", width=1.0, dash=dash)
+    covered = _coverage_of(edge.marks)
+    if covered is not None:
+        return _Pen(colour=covered, width=2.2, dash=dash)
     if edge.share is None and "taken" in edge.marks:
         return _Pen(colour="taken", width=2.6, dash=dash)
     colour = "timed" if edge.is_timed else "error" if edge.is_error else "edge"
     if edge.is_error and edge.share is None:
         return _Pen(colour=colour, width=1.8, dash=dash)
     return _Pen(colour=colour, width=1.3 if edge.share is None else pen_width(edge.share), dash=dash)
+
+
+def _coverage_of(marks: Collection[Mark]) -> Mark | None:
+    """`covered` or `uncovered`, which are colours too; None where the picture is not of what tests cover."""
+    return "covered" if "covered" in marks else "uncovered" if "uncovered" in marks else None
 
 
 def _edges(picture: Picture, layout: Layout, shift: Point) -> Iterator[Group]:

@@ -71,6 +71,8 @@ def _entries(picture: Picture) -> Iterator[_Entry]:
         yield from _entries_of_run(picture)
     elif picture.overlay == "heat":
         yield from _entries_of_heat(picture)
+    elif picture.overlay == "coverage":
+        yield from _entries_of_coverage(picture)
 
 
 def _entries_of_run(picture: Picture) -> Iterator[_Entry]:
@@ -92,6 +94,13 @@ def _entries_of_heat(picture: Picture) -> Iterator[_Entry]:
         yield _Entry(sign=_figure("label", f"heat{step}", "heat-ink"), means=f"{prefix}{means}")
     if "dim" in _marks(picture):
         yield _Entry(sign=_figure("agent", "dim", "dim-line"), means="no run came here")
+
+
+def _entries_of_coverage(picture: Picture) -> Iterator[_Entry]:
+    meanings = {"covered": "scenarios came here", "uncovered": "no scenario did, or not both ways"}
+    yield from (
+        _Entry(sign=_edge(mark, pen=2.2), means=means) for mark, means in meanings.items() if mark in _marks(picture)
+    )
 
 
 def _marks(picture: Picture) -> set[Mark]:

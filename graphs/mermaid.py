@@ -26,6 +26,8 @@ _STYLES = {
     "visited": "stroke-width:2px",
     "current": f"stroke:{LIGHT['taken']},stroke-width:4px",
     "failed": f"stroke:{LIGHT['danger']},stroke-width:6px",
+    "covered": f"stroke:{LIGHT['covered']},stroke-width:2px",
+    "uncovered": f"stroke:{LIGHT['uncovered']},stroke-width:4px",
 }
 _START, _CANCEL = "start", "cancelled"
 _BEGINNINGS = {None: _START, CANCEL: _CANCEL}
@@ -62,9 +64,10 @@ def _link_styles(picture: Picture) -> Iterator[str]:
         for number, edge in enumerate(picture.edges):
             yield f"  linkStyle {number} stroke-width:{pen_width(edge.share or 0.0):g}px"
         return
-    taken = ",".join(str(number) for number, edge in enumerate(picture.edges) if "taken" in edge.marks)
-    if taken:
-        yield f"  linkStyle {taken} stroke:{LIGHT['taken']},stroke-width:3px"
+    for mark in ("taken", "covered", "uncovered"):
+        marked = ",".join(str(number) for number, edge in enumerate(picture.edges) if mark in edge.marks)
+        if marked:
+            yield f"  linkStyle {marked} stroke:{LIGHT[mark]},stroke-width:3px"
 
 
 def _node(node: Node) -> str:
@@ -80,7 +83,7 @@ def _classes(node: Node) -> Iterator[str]:
         yield "irreversible"
     if node.heat is not None:
         yield f"heat{node.heat}"
-    yield from (mark for mark in ("visited", "current", "failed", "dim") if mark in node.marks)
+    yield from (mark for mark in ("visited", "current", "failed", "dim", "covered", "uncovered") if mark in node.marks)
 
 
 def _edge(edge: Edge) -> str:

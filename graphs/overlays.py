@@ -1,9 +1,9 @@
-"""What lies over the picture of a definition: the way of one run, or the ways and the waiting of many."""
+"""What lies over the picture of a definition: a run's way, the ways and the waiting of many, what tests cover."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -64,6 +64,17 @@ def over_traffic(picture: Picture, traffic: Traffic, *, is_all: bool) -> Picture
         overlay="heat",
         caption=_counted(picture, traffic, ways, is_all),
     )
+
+
+def over_coverage(picture: Picture, seen: Collection[tuple[str, ...]], percent: float) -> Picture:
+    """The picture with what tests went through, and what they did not; *percent* is the share of what they could.
+
+    Of *seen* these are looked at: `('state', NAME)`, `('chosen', STATE, OPTION, TARGET)`, `('default', STATE, OPTION,
+    TARGET)` for the way that a deadline led in a person's place, and `('guard', STATE, OPTION, NUMBER, 'false')`.
+    """
+    nodes = tuple(_covered_node(node, seen) for node in picture.nodes)
+    edges = tuple(_covered_edge(edge, picture, seen) for edge in picture.edges)
+    return replace(picture, nodes=nodes, edges=edges, overlay="coverage", caption=f"scenarios cover {percent:.0f} %")
 
 
 def times(count: int) -> str:
@@ -180,6 +191,44 @@ def _edge_of_many(edge: Edge, ways: Sequence[Way], leaving: int) -> Edge:
     runs, count = sum(way.runs for way in ways), sum(way.times for way in ways)
     remark = _runs(runs) if runs == count else f"{_runs(runs)}, {times(count)}"
     return replace(edge, marks=frozenset({"taken"}), remark=remark, share=count / leaving)
+
+
+def _covered_node(node: Node, seen: Collection[tuple[str, ...]]) -> Node:
+    if ("state", node.name) in seen:
+        return replace(node, marks=frozenset({"covered"}))
+    return replace(node, marks=frozenset({"uncovered"}), remark="not covered")
+
+
+def _covered_edge(edge: Edge, picture: Picture, seen: Collection[tuple[str, ...]]) -> Edge:
+    if _is_covered(edge, picture, seen):
+        never = "" if _was_refused(edge, picture, seen) else "its condition always held"
+        return replace(edge, marks=frozenset({"uncovered" if never else "covered"}), remark=never)
+    return replace(edge, marks=frozenset({"uncovered"}), remark="not covered")
+
+
+def _is_covered(edge: Edge, picture: Picture, seen: Collection[tuple[str, ...]]) -> bool:
+    if edge.source is None and len(picture.edges_from(None)) == 1:
+        return ("state", edge.to) in seen
+    source, option = _place_of(edge)
+    return ("default" if edge.is_default else "chosen", source, option, edge.to) in seen
+
+
+def _was_refused(edge: Edge, picture: Picture, seen: Collection[tuple[str, ...]]) -> bool:
+    """Whether the edge's condition, if it has one, also came out false. Of a default the option's own edge says so."""
+    if edge.is_default or not edge.guard.startswith("when "):
+        return True
+    source, option = _place_of(edge)
+    beside = [
+        other for other in picture.edges_from(edge.source) if other.option == edge.option and not other.is_default
+    ]
+    return ("guard", source, option, str(beside.index(edge) + 1), "false") in seen
+
+
+def _place_of(edge: Edge) -> tuple[str, str]:
+    """The state and the option as what was seen names them."""
+    if edge.source is None:
+        return "(start)", "start"
+    return edge.source, ON_CANCEL if edge.source == CANCEL else edge.option
 
 
 def _runs(count: int) -> str:

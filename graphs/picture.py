@@ -14,9 +14,9 @@ from holdpoint.engine.definition import AgentState, AnyState, Definition, EndSta
 from holdpoint.engine.traffic import Passage
 
 Kind: TypeAlias = Literal["agent", "human", "wait", "end"]
-Mark: TypeAlias = Literal["current", "failed", "visited", "taken", "dim"]
+Mark: TypeAlias = Literal["current", "failed", "visited", "taken", "dim", "covered", "uncovered"]
 """`dim`: of a run, what it cannot come to any more; of many, where none of them came."""
-Overlay: TypeAlias = Literal["", "run", "heat"]
+Overlay: TypeAlias = Literal["", "run", "heat", "coverage"]
 
 CANCEL = "(cancel)"
 """Where the ways begin that a cancelled run takes; no state can be called that."""
@@ -94,7 +94,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A graph, in the author's order, with the overlay that lies over it: none, a run's way, or the heat of many runs.
+    """A graph, in the author's order, with the overlay that lies over it: a run's way, the heat of many, coverage.
 
     `caption` says in a line what the overlay is of; `way` is how a run came.
     """

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from holdpoint.engine.traffic import Passage
-from holdpoint.graphs.picture import CANCEL, Edge, Node, Picture
+from holdpoint.graphs.picture import CANCEL, Edge, Mark, Node, Picture
 
-_SIGNS = {"failed": "✗", "current": "▶", "visited": "✓"}  # the first that a state has is shown
+_SIGNS = {
+    "failed": "✗",
+    "current": "▶",
+    "visited": "✓",
+    "uncovered": "✗",
+    "covered": "✓",
+}  # the first that a state has is shown
 
 
 def emit(picture: Picture) -> str:
@@ -35,9 +41,8 @@ def _lines(picture: Picture) -> Iterator[str]:
 
 
 def _state(node: Node) -> str:
-    sign = next((sign for mark, sign in _SIGNS.items() if mark in node.marks), " ")
     notes = ", ".join(note for note in (*node.notes, node.remark) if note)
-    return f"{sign} {node.name} · {_titled(notes, node.title)}"
+    return f"{_sign(node.marks)} {node.name} · {_titled(notes, node.title)}"
 
 
 def _ways(edges: list[Edge]) -> Iterator[str]:
@@ -46,7 +51,11 @@ def _ways(edges: list[Edge]) -> Iterator[str]:
     for edge in edges:
         label = f"{edge.label:{labels}} → " if labels else "→ "
         notes = ", ".join(note for note in (edge.guard, edge.remark) if note)
-        yield f"      {label}{edge.to:{targets}}  {notes}".rstrip()
+        yield f"    {_sign(edge.marks)} {label}{edge.to:{targets}}  {notes}".rstrip()
+
+
+def _sign(marks: Collection[Mark]) -> str:
+    return next((sign for mark, sign in _SIGNS.items() if mark in marks), " ")
 
 
 def _way(way: tuple[Passage, ...]) -> Iterator[str]:

@@ -42,6 +42,8 @@ LIGHT = _theme(
     **{"edge": "#5f6368", "timed": "#6a3fb5", "error": "#b02a2a", "taken": "#d4006a", "taken-ink": "#ffffff"},
     **{"dim": "#f6f7f8", "dim-line": "#b8bec5", "dim-ink": "#636b74"},
     **{"danger": "#b02a2a", "danger-ink": "#ffffff"},
+    covered="#1e7a34",
+    uncovered="#c2410c",
 )
 DARK = _theme(
     {
@@ -62,6 +64,8 @@ DARK = _theme(
     **{"edge": "#8b949e", "timed": "#b392f0", "error": "#ff7b72", "taken": "#ff6ab0", "taken-ink": "#3b0020"},
     **{"dim": "#14191f", "dim-line": "#3d444d", "dim-ink": "#8b949e"},
     **{"danger": "#ff7b72", "danger-ink": "#2d0606"},
+    covered="#56d364",
+    uncovered="#ff9a3d",
 )
 
 

@@ -11,15 +11,24 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
-from holdpoint.engine.model import Entry
+from holdpoint.engine.definition import TIMEOUT, AgentState, Definition, HumanState, Targets, WaitState
+from holdpoint.engine.model import ON_CANCEL, Entry
 from holdpoint.schema.nodes import Path as Where
 from holdpoint.schema.reader import read
 from holdpoint.schema.sheet import next_option
 
 Item: TypeAlias = tuple[str, ...]
 """`('state', NAME)`, `('transition', STATE, OPTION, TARGET)`, `('option', STATE, OPTION)`, `('timeout', STATE)`,
-`('error', STATE)` or `('guard', STATE, OPTION, NUMBER, 'true' or 'false')`, targets being counted from 1."""
+`('error', STATE)` or `('guard', STATE, OPTION, NUMBER, 'true' or 'false')`, targets being counted from 1.
+
+The ways to the first state are those of `START`, where there are several; those of a cancelled run are `CANCELLED`'s.
+What was seen of a run also has `('default', STATE, OPTION, TARGET)`, the way that a deadline led in a person's place,
+and `('chosen', STATE, OPTION, TARGET)`, each other way."""
+
+START: Final = "(start)"
+CANCELLED: Final = "(cancel)"
+INITIAL: Final = "start"
+ERROR: Final = "error"
 
 KINDS: Final[Mapping[str, str]] = {
     "state": "states",
@@ -32,20 +41,12 @@ KINDS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Uncovered:
-    """Something that no scenario went through, in words, and the line of the workflow that says it."""
-
-    item: Item
-    text: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """What of a workflow was covered, out of all that can be."""
+    """What of a workflow was covered, out of all that can be. `seen` is all that runs went through."""
 
     items: Sequence[Item]
     covered: frozenset[Item]
+    seen: frozenset[Item] = frozenset()
 
     @property
     def percent(self) -> float:
@@ -86,52 +87,68 @@ class Coverage:
 
 
 def items_of(definition: Definition) -> list[Item]:
-    """Everything of a workflow that can be covered, in its order; without `on_cancel` and what only it leads to."""
+    """Everything of a workflow that can be covered, in its order."""
     return list(dict.fromkeys(_items(definition)))
 
 
 def _items(definition: Definition) -> Iterator[Item]:
+    if len(definition.initial) > 1:
+        yield from _ways(START, INITIAL, definition.initial)
+    yield from _ways(CANCELLED, ON_CANCEL, definition.on_cancel)
     for state in definition.states.values():
         yield ("state", state.name)
         for option, targets in state.on.items():
-            if isinstance(state, HumanState) and option != "timeout":
+            if isinstance(state, HumanState) and option != TIMEOUT:
                 yield ("option", state.name, option)
-            if isinstance(state, AgentState) and option == "error":
+            if isinstance(state, AgentState) and option == ERROR:
                 yield ("error", state.name)
-            for number, target in enumerate(targets, 1):
-                yield ("transition", state.name, option, target.to)
-                if target.when is not None:
-                    yield ("guard", state.name, option, str(number), "true")
-                    yield ("guard", state.name, option, str(number), "false")
+            yield from _ways(state.name, option, targets)
         if isinstance(state, HumanState | WaitState) and state.timeout is not None:
             yield ("timeout", state.name)
+
+
+def _ways(state: str, option: str, targets: Targets) -> Iterator[Item]:
+    for number, target in enumerate(targets, 1):
+        yield ("transition", state, option, target.to)
+        if target.when is not None:
+            yield ("guard", state, option, str(number), "true")
+            yield ("guard", state, option, str(number), "false")
 
 
 def covered_by(definition: Definition, history: Iterable[Entry]) -> frozenset[Item]:
     """What a run went through."""
     found: set[Item] = set()
-    state = ""
+    state, is_default = "", False
     for entry in history:
         data = entry.data
         if entry.kind == "state.entered":
-            state = data["state"]
+            if not state and len(definition.initial) > 1:
+                found.update(_taken(START, INITIAL, definition.initial, data["state"]))
+            state, is_default = data["state"], False
             found.add(("state", state))
         elif entry.kind == "request.decided":
             found.add(("option", state, data["decision"]))
-        elif entry.kind == "request.expired" or (entry.kind == "wait.ended" and data.get("option") == "timeout"):
+        elif entry.kind == "request.expired" or (entry.kind == "wait.ended" and data.get("option") == TIMEOUT):
             found.add(("timeout", state))
-        elif entry.kind == "transition":
-            found.update(_taken(definition, data["from"], data["option"], data["to"]))
+            is_default = True
+        elif entry.kind == "transition" and data["option"] == ON_CANCEL:
+            found.update(_taken(CANCELLED, ON_CANCEL, definition.on_cancel, data["to"]))
+        elif entry.kind == "transition" and data["from"] in definition.states:
+            targets = definition.states[data["from"]].on.get(data["option"], ())
+            found.update(_taken(data["from"], data["option"], targets, data["to"]))
+            kind = "default" if is_default and data["option"] != TIMEOUT else "chosen"
+            found.add((kind, data["from"], data["option"], data["to"]))
     return frozenset(found)
 
 
-def _taken(definition: Definition, state: str, option: str, to: str) -> Iterator[Item]:
+def _taken(state: str, option: str, targets: Targets, to: str) -> Iterator[Item]:
     """The transition, and how the guards of its option must have come out: those before its target did not hold."""
-    targets = definition.states[state].on.get(option, ()) if state in definition.states else ()
     for number, target in enumerate(targets, 1):
         if target.to == to:
             yield ("transition", state, option, to)
-            if option == "error":
+            if state in (START, CANCELLED):
+                yield ("chosen", state, option, to)
+            if option == ERROR:
                 yield ("error", state)
             if target.when is not None:
                 yield ("guard", state, option, str(number), "true")
@@ -142,7 +159,8 @@ def _taken(definition: Definition, state: str, option: str, to: str) -> Iterator
 def coverage_of(definition: Definition, covered: Iterable[frozenset[Item]]) -> Coverage:
     """What of a workflow several runs covered together."""
     items = items_of(definition)
-    return Coverage(items=items, covered=frozenset(items) & frozenset().union(*covered))
+    seen = frozenset[Item]().union(*covered)
+    return Coverage(items=items, covered=frozenset(items) & seen, seen=seen)
 
 
 def said(item: Item) -> str:
@@ -150,15 +168,18 @@ def said(item: Item) -> str:
     kind, *where = item
     if kind == "state":
         return f"state {where[0]!r}"
+    source = {START: "the start", CANCELLED: "a cancelled run"}.get(where[0], repr(where[0]))
     if kind == "transition":
-        return f"from {where[0]!r} by {where[1]!r} to {where[2]!r}"
+        by = "" if where[0] in (START, CANCELLED) else f" by {where[1]!r}"
+        return f"from {source}{by} to {where[2]!r}"
     if kind == "option":
         return f"a person's {where[1]!r} in {where[0]!r}"
     if kind == "timeout":
         return f"nobody answers in {where[0]!r}"
     if kind == "error":
         return f"the agent of {where[0]!r} fails"
-    return f"target {where[2]} of {where[1]!r} in {where[0]!r}: its condition is {where[3]}"
+    of = source if where[0] in (START, CANCELLED) else f"{where[1]!r} in {source}"
+    return f"the condition of target {where[2]} of {of} is {where[3]}"
 
 
 def lines_of(workflow: Path) -> Mapping[Item, int]:
@@ -166,31 +187,38 @@ def lines_of(workflow: Path) -> Mapping[Item, int]:
     document, _ = read(workflow.read_bytes(), str(workflow))
     if document is None:
         return {}
+    value: Json = document.value
     found: dict[Item, int] = {}
-    for name, state in document.value["states"].items():
+    for name, state in value["states"].items():
         here: Where = ("states", name)
         found["state", name] = found["timeout", name] = document.key_place(here).line
         if "timeout" in state:
             found["timeout", name] = document.key_place((*here, "timeout")).line
-        for option, path, targets in _written(state):
-            line = document.key_place((*here, *path)).line
-            found["option", name, option] = found["error", name] = line
-            for number, (to, place) in enumerate(targets, 1):
-                at = document.node((*here, *path, *place)).place.line
-                found.setdefault(("transition", name, option, to), at)
-                for branch in ("true", "false"):
-                    found["guard", name, option, str(number), branch] = at
+    for name, option, path in _written(value):
+        line = document.key_place(path).line
+        found["option", name, option] = found["error", name] = line
+        for number, (to, place) in enumerate(_targets(document.node(path).value), 1):
+            at = document.node((*path, *place)).place.line
+            found.setdefault(("transition", name, option, to), at)
+            for branch in ("true", "false"):
+                found["guard", name, option, str(number), branch] = at
     return found
 
 
-def _written(state: Mapping[str, Json]) -> Iterator[tuple[str, Where, list[tuple[str, Where]]]]:
-    places: list[tuple[str, Where, Json]] = [
-        (option, ("on", option), target) for option, target in state.get("on", {}).items()
-    ]
-    if "next" in state:
-        places.append((next_option(state), ("next",), state["next"]))
-    for option, path, target in places:
-        if isinstance(target, str):
-            yield option, path, [(target, ())]
-        else:
-            yield option, path, [(item["to"], (index,)) for index, item in enumerate(target)]
+def _written(value: Mapping[str, Json]) -> Iterator[tuple[str, str, Where]]:
+    """Whose way out, by which option, and where it is written."""
+    for key, source, option in (("initial", START, INITIAL), ("on_cancel", CANCELLED, ON_CANCEL)):
+        if key in value:
+            yield source, option, (key,)
+    for name, state in value["states"].items():
+        for option in state.get("on", {}):
+            yield name, option, ("states", name, "on", option)
+        if "next" in state:
+            yield name, next_option(state), ("states", name, "next")
+
+
+def _targets(target: Json) -> list[tuple[str, Where]]:
+    """The states that a target names, each with its place in it."""
+    if isinstance(target, str):
+        return [(target, ())]
+    return [(item["to"], (index,)) for index, item in enumerate(target)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from difflib import unified_diff
+from itertools import zip_longest
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,9 +17,10 @@ from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.model import Entry
 from holdpoint.engine.times import format_time, parse_time
-from holdpoint.engine.views import Run
+from holdpoint.engine.views import Request, Run
 
 _MAX_SHOWN: Final = 200
+_CONTEXT: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +53,18 @@ def _partly(read: Callable[[Seen], Json]) -> Callable[[str, Json, Seen], Iterato
 
 
 def _exactly(where: str, expected: Json, found: Json) -> Iterator[str]:
-    """The places where two values differ, down to the members of mappings."""
+    """The places where two values differ, down to the members of mappings and lists."""
     if isinstance(expected, dict) and isinstance(found, dict):
-        for key in expected.keys() | found.keys():
+        for key in dict.fromkeys([*expected, *found]):
             if key not in found:
                 yield f"{where}: {key!r} is missing, expected {_shown(expected[key])}"
             elif key not in expected:
                 yield f"{where}: {key!r} is {_shown(found[key])}, expected not to be there"
             else:
                 yield from _exactly(f"{where}.{key}", expected[key], found[key])
+    elif _are_alike(expected, found):
+        for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+            yield from _exactly(f"{where}[{index}]", one, other)
     elif not _is_equal(expected, found):
         yield _differ(where, expected, found)
 
@@ -72,8 +78,16 @@ def _at_least(where: str, expected: Json, found: Json) -> Iterator[str]:
             elif value is not None:
                 there = ", ".join(map(repr, found)) or "nothing"
                 yield f"{where}: {key!r} is missing, expected {_shown(value)}; there: {there}"
+    elif _are_alike(expected, found):
+        for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+            yield from _at_least(f"{where}[{index}]", one, other)
     elif not _is_equal(expected, found):
         yield _differ(where, expected, found)
+
+
+def _are_alike(expected: Json, found: Json) -> bool:
+    """Whether both are lists that can be compared item by item."""
+    return isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found)
 
 
 def _is_equal(expected: Json, found: Json) -> bool:
@@ -82,21 +96,47 @@ def _is_equal(expected: Json, found: Json) -> bool:
 
 
 def _differ(where: str, expected: Json, found: Json) -> str:
-    if isinstance(expected, str) and isinstance(found, str) and ("\n" in expected or "\n" in found):
-        lines = unified_diff(expected.splitlines(), found.splitlines(), "expected", "found", lineterm="", n=1)
-        return f"{where} differs:\n" + "\n".join(lines)
+    if isinstance(expected, str) and isinstance(found, str):
+        if "\n" in expected or "\n" in found:
+            lines = unified_diff(expected.splitlines(), found.splitlines(), "expected", "found", lineterm="", n=1)
+            return f"{where} differs:\n" + "\n".join(lines)
+        return _differ_in_text(where, expected, found)
     return f"{where} is {_shown(found)}, expected {_shown(expected)}"
 
 
+def _differ_in_text(where: str, expected: str, found: str) -> str:
+    """Two texts, long ones from a little before the place where they part."""
+    same = next((at for at, (one, other) in enumerate(zip_longest(expected, found)) if one != other), 0)
+    start = max(0, same - _CONTEXT) if max(len(expected), len(found)) > _MAX_SHOWN else 0
+    place = f" from character {start + 1} on" if start else ""
+    return f"{where} is {_shown(found[start:])}{place}, expected {_shown(expected[start:])}"
+
+
 def _shown(value: Json) -> str:
-    text = "none" if value is None else repr(value)
+    """A value as a scenario file would say it, cut to a readable length."""
+    text = repr(value) if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
-def _path(name: str, expected: Json, seen: Seen) -> Iterator[str]:
-    found = [entry.data["state"] for entry in seen.history if entry.kind == "state.entered"]
-    if found != expected:
-        yield f"the path is {' → '.join(found)}, expected {' → '.join(expected)}"
+def _path(name: str, expected: Sequence[str], seen: Seen) -> Iterator[str]:
+    found = path_of(seen.history)
+    if found == expected:
+        return
+    step = next((number for number, pair in enumerate(zip_longest(found, expected)) if pair[0] != pair[1]), 0)
+    here, there = (repr(path[step]) if step < len(path) else "nothing" for path in (found, expected))
+    yield (
+        f"the path is {_way(found)}, expected {_way(expected)}: they part at state {step + 1}, which is {here},"
+        f" expected {there}"
+    )
+
+
+def path_of(history: Sequence[Entry]) -> list[str]:
+    """The states that a run entered, in order."""
+    return [entry.data["state"] for entry in history if entry.kind == "state.entered"]
+
+
+def _way(path: Sequence[str]) -> str:
+    return " → ".join(path) or "nothing"
 
 
 def _artifacts(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[str]:
@@ -130,7 +170,7 @@ def _requests(name: str, expected: Sequence[Mapping[str, Json]], seen: Seen) -> 
     found = [request.to_dict() for request in seen.run.requests]
     if len(found) != len(expected):
         there = ", ".join(repr(request["state"]) for request in found) or "none"
-        yield f"{len(found)} requests are open ({there}), expected {len(expected)}"
+        yield f"{_counted(len(found))} open ({there}), expected {len(expected)}"
         return
     for index, (one, other) in enumerate(zip(expected, found, strict=True)):
         wanted = {key: value for key, value in one.items() if key not in ("assigned", "due")}
@@ -139,6 +179,10 @@ def _requests(name: str, expected: Sequence[Mapping[str, Json]], seen: Seen) -> 
             yield from _exactly(f"requests[{index}].assigned", one["assigned"], other["assign"])
         if "due" in one:
             yield from _exactly(f"requests[{index}].due", _moment(one["due"], seen), other["due_at"])
+
+
+def _counted(count: int) -> str:
+    return "1 request is" if count == 1 else f"{count} requests are"
 
 
 def _moment(text: str | None, seen: Seen) -> str | None:
@@ -186,6 +230,15 @@ def _decisions(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[
             yield from _at_least(f"decisions.{state}", decision, found)
 
 
+def _error(name: str, expected: Json, seen: Seen) -> Iterator[str]:
+    """Why a run is failed: its code, or members of it; null where it is not."""
+    found: Json = None if seen.run.error is None else dict(seen.run.error)
+    if isinstance(expected, str):
+        yield from _exactly("error.code", expected, None if found is None else found["code"])
+    else:
+        yield from _at_least(name, expected, found)
+
+
 _EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] = {
     "state": _plain(lambda seen: seen.run.state),
     "status": _plain(lambda seen: seen.run.status),
@@ -199,7 +252,7 @@ _EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] =
     "authors": _authors,
     "requests": _requests,
     "visits": _partly(lambda seen: dict(seen.run.visits)),
-    "error": _partly(lambda seen: None if seen.run.error is None else dict(seen.run.error)),
+    "error": _error,
     "history": _history,
     "counts": _counts,
     "reminded": _count_of("request.reminded"),
@@ -210,3 +263,6 @@ _EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] =
 }
 EXPECTATIONS: Final = tuple(_EXPECTATIONS)
 """What can be expected of a run."""
+
+OF_A_REQUEST: Final = (*(item.name for item in fields(Request)), "assigned", "due")
+"""What can be expected of an open request."""

@@ -5,25 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
 
+INITIATOR: Final = "initiator"
+"""Who starts a run where a scenario names nobody, and what a step calls whoever did."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that happens, or an expectation between two: its one verb, its keys and its line."""
+    """One thing that happens, or an expectation between two: its one verb, its keys and its line.
+
+    `lines` are those of what an expectation expects, by name.
+    """
 
     verb: str
     keys: Mapping[str, Json]
     line: int
+    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One way through a workflow: what the agents give, what people do, and what must come of it.
 
-    `agents` is by state; `expect` holds at the end. `lines` are those of the expectations, by name.
+    `agents` is by state; `expect` holds at the end, and `expect_lines` are the lines of what it expects, by name.
     """
 
     name: str
@@ -33,7 +41,8 @@ class Scenario:
     steps: Sequence[Step]
     expect: Mapping[str, Json] = field(default_factory=dict)
     expect_line: int = 0
-    initiator: str = "initiator"
+    expect_lines: Mapping[str, int] = field(default_factory=dict)
+    initiator: str = INITIATOR
     start: str = "2026-01-05T09:00:00Z"
 
 
@@ -51,7 +60,7 @@ class Suite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """What was not as a scenario says: in which words, at which line, and the two values where there are two."""
+    """What was not as a scenario says: at which line, and in which words."""
 
     line: int
     message: str
@@ -70,3 +79,8 @@ class Played:
     def passed(self) -> bool:
         """Whether all was as the scenario says."""
         return not self.mismatches
+
+    def told(self, file: str) -> str:
+        """What did not match, each with its line in a file of this name, and the way that the run went."""
+        lines = [f"{file}:{one.line}: {one.message}" for one in self.mismatches]
+        return "\n".join([*lines, f"the run went {' → '.join(self.path) or 'nowhere'}"])

@@ -7,120 +7,136 @@ from typing import Any, Final
 
 from holdpoint.api import Engine
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import AgentState
+from holdpoint.engine.definition import AgentState, Definition
 from holdpoint.engine.errors import HoldpointError
 from holdpoint.engine.model import Entry
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.views import Request, Run
-from holdpoint.scenarios.agents import made_up, unscripted
+from holdpoint.scenarios.agents import Load, made_up, unscripted
 from holdpoint.scenarios.coverage import covered_by
-from holdpoint.scenarios.expect import Seen, differences
-from holdpoint.scenarios.model import Mismatch, Played, Scenario, Step, Suite
+from holdpoint.scenarios.expect import Seen, differences, path_of
+from holdpoint.scenarios.model import INITIATOR, Mismatch, Played, Scenario, Step, Suite
+from holdpoint.settings import OPERATOR, find_project
 from holdpoint.testing import Clock
 
-OPERATOR: Final = "operator"
+
+class Stopped(Exception):
+    """What is played is not as it should be, and cannot go on."""
+
+    def __init__(self, mismatches: Sequence[Mismatch]) -> None:
+        super().__init__("\n".join(one.message for one in mismatches))
+        self.mismatches = mismatches
 
 
-class _Stopped(Exception):
-    """The scenario cannot go on."""
-
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(message)
-        self.mismatch = Mismatch(line=line, message=message)
-
-
-def play(suite: Suite, scenario: Scenario, load: Callable[[str], Callable[..., Any]]) -> Played:
+def play(suite: Suite, scenario: Scenario, load: Load) -> Played:
     """Play a scenario to its end, or to the first step that is not as it says. *load* finds a Python function."""
-    player = _Player(suite, scenario, load)
-    try:
-        mismatches = player.play()
-    finally:
-        player.close()
-    return Played(
-        scenario=scenario,
-        mismatches=mismatches,
-        path=player.path,
-        covered=covered_by(suite.definition, player.history) if player.history else frozenset(),
-    )
-
-
-class _Player:
-    """One scenario in play."""
-
-    def __init__(self, suite: Suite, scenario: Scenario, load: Callable[[str], Callable[..., Any]]) -> None:
-        self._suite = suite
-        self._scenario = scenario
-        self._problems: list[str] = []
-        self._clock = Clock(parse_time(scenario.start))
-        self._engine = Engine(
-            "memory://",
-            clock=self._clock,
-            project=suite.workflow.parent,
-            agents=dict(self._agents(load)),
-            people={**suite.people},
-        )
-        self._run: Run | None = None
-        self.history: Sequence[Entry] = ()
-
-    def close(self) -> None:
-        """Let go of the engine."""
-        self._engine.close()
-
-    @property
-    def path(self) -> list[str]:
-        """The states that the run went through, in order."""
-        return [entry.data["state"] for entry in self.history if entry.kind == "state.entered"]
-
-    def play(self) -> list[Mismatch]:
-        """What was not as the scenario says; nothing, if all was."""
+    problems: list[str] = []
+    clock = Clock(parse_time(scenario.start))
+    with Engine(
+        "memory://",
+        clock=clock,
+        project=find_project(suite.workflow.parent),
+        agents=dict(_agents(suite.definition, scenario, load, problems)),
+        people=suite.people,
+    ) as engine:
         try:
-            self._start()
-            for step in self._scenario.steps:
-                self._take(step)
-                if self._problems:
-                    raise _Stopped(step.line, self._problems[0])
-        except _Stopped as stopped:
-            return [stopped.mismatch]
-        finally:
-            self._look()
-        return self._compared(self._scenario.expect, self._scenario.expect_line)
-
-    def _agents(self, load: Callable[[str], Callable[..., Any]]) -> Iterator[tuple[str, Callable[..., Any]]]:
-        definition = self._suite.definition
-        for name, state in definition.states.items():
-            if isinstance(state, AgentState) and state.value is None:
-                if name not in self._scenario.agents:
-                    yield f"{definition.workflow}/{name}", unscripted(name, self._problems)
-                    continue
-                agent = made_up(name, self._scenario.agents[name], load)
-                if agent is not None:
-                    yield f"{definition.workflow}/{name}", agent
-
-    def _start(self) -> None:
-        scenario = self._scenario
-        try:
-            self._run = self._engine.start(self._suite.definition, scenario.input, initiator=scenario.initiator)
+            run = engine.start(suite.definition, scenario.input, initiator=scenario.initiator)
         except HoldpointError as error:
-            raise _Stopped(scenario.line, f"the run does not start: {error}") from None
-        if self._problems:
-            raise _Stopped(scenario.line, self._problems[0])
+            message = f"the run does not start: {error} ({error.code})"
+            return Played(scenario=scenario, mismatches=[Mismatch(line=scenario.line, message=message)])
+        operator = next((name for name, roles in suite.people.items() if OPERATOR in roles), OPERATOR)
+        player = Player(engine, clock, run.id, scenario.initiator, operator)
+        mismatches = _mismatches(player, scenario, problems)
+        history = player.history
+    covered = covered_by(suite.definition, history)
+    return Played(scenario=scenario, mismatches=mismatches, path=path_of(history), covered=covered)
 
-    def _look(self) -> None:
-        if self._run is not None:
-            self._run = self._engine.get_run(self._run.id)
-            self.history = list(self._engine.history(self._run.id))
+
+def _agents(
+    definition: Definition, scenario: Scenario, load: Load, problems: list[str]
+) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for name, state in definition.states.items():
+        if isinstance(state, AgentState) and state.value is None:
+            if name not in scenario.agents:
+                yield f"{definition.workflow}/{name}", unscripted(name, problems)
+                continue
+            agent = made_up(name, scenario.agents[name], load, problems)
+            if agent is not None:
+                yield f"{definition.workflow}/{name}", agent
+
+
+def _mismatches(player: Player, scenario: Scenario, problems: Sequence[str]) -> Sequence[Mismatch]:
+    """What was not as the scenario says; nothing, if all was. *problems* are those of made-up agents."""
+    line = scenario.line
+    for step in scenario.steps:
+        if problems:
+            break
+        line = step.line
+        try:
+            player.take(step)
+        except Stopped as stopped:
+            return stopped.mismatches if not problems else [Mismatch(line=line, message=problems[0])]
+    if problems:
+        return [Mismatch(line=line, message=problems[0])]
+    found = player.compared(scenario.expect, scenario.expect_lines, scenario.expect_line)
+    return found or _failed(player.seen().run, scenario)
+
+
+def _failed(run: Run, scenario: Scenario) -> list[Mismatch]:
+    """A run that rests failed at the end, of which the scenario says nothing: nobody may take that for a success."""
+    last = scenario.steps[-1].keys.get("expect", {}) if scenario.steps else {}
+    if run.error is None or {"status", "error"} & {*scenario.expect, *last}:
+        return []
+    message = f"the run failed in {run.state!r}: {run.error['message']} ({run.error['code']})"
+    where = scenario.expect_line or scenario.line
+    return [Mismatch(line=where, message=f"{message}; expect 'status: failed' where that is meant")]
+
+
+class Player:
+    """Takes steps with a run, as a scenario says them, and compares it with what is expected of it.
+
+    *clock* is the engine's. *operator* is who steers where a step names nobody.
+    """
+
+    def __init__(
+        self, engine: Engine, clock: Clock | None, run_id: str, initiator: str, operator: str | None = None
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._run_id = run_id
+        self._initiator = initiator
+        self._operator = operator
+        self._zone = engine.definition(run_id).zone
 
     @property
-    def _id(self) -> str:
-        assert self._run is not None
-        return self._run.id
+    def history(self) -> Sequence[Entry]:
+        """What happened to the run so far."""
+        return self._engine.history(self._run_id)
 
-    def _take(self, step: Step) -> None:
+    def seen(self) -> Seen:
+        """The run as it stands now."""
+        run = self._engine.get_run(self._run_id)
+        return Seen(run=run, history=self.history, now=self._engine.now(), zone=self._zone)
+
+    def compared(
+        self, expect: Mapping[str, Json], lines: Mapping[str, int] | None = None, line: int = 0
+    ) -> list[Mismatch]:
+        """What of the run is not as expected, each at its line of *lines*, else at *line*."""
+        if not expect:
+            return []
+        seen = self.seen()
+        return [
+            Mismatch(line=(lines or {}).get(name, line), message=message)
+            for name, expected in expect.items()
+            for message in differences({name: expected}, seen)
+        ]
+
+    def take(self, step: Step) -> None:
+        """Do what a step says. Raises `Stopped` where it is not as the step says."""
         if step.verb == "expect":
-            self._look()
-            found = self._compared(step.keys["expect"], step.line)
+            found = self.compared(step.keys["expect"], step.lines, step.line)
             if found:
-                raise _Stopped(found[0].line, found[0].message)
+                raise Stopped(found)
             return
         refused = step.keys.get("refused")
         try:
@@ -128,10 +144,10 @@ class _Player:
         except HoldpointError as error:
             if refused is None or refused not in (error.code, _kind(error)):
                 expected = f"; expected to be refused as {refused!r}" if refused else ""
-                raise _Stopped(step.line, f"{step.verb}: {error} ({error.code}){expected}") from None
+                raise _stopped(step, f"{step.verb}: {error} ({error.code}){expected}") from None
             return
         if refused is not None:
-            raise _Stopped(step.line, f"{step.verb} was expected to be refused as {refused!r}, and was not")
+            raise _stopped(step, f"{step.verb} was expected to be refused as {refused!r}, and was not")
 
     def _decide(self, step: Step) -> None:
         keys = step.keys
@@ -143,79 +159,88 @@ class _Player:
             answers=keys.get("answers"),
             artifact=keys.get("artifact"),
             base=keys.get("base"),
+            key=keys.get("key"),
         )
 
     def _request(self, step: Step) -> Request:
         """The request that a step means: the one that is open, or was last, in the state that it names."""
         state = step.keys.get("at")
-        requests = self._engine.get_run(self._id).requests
-        found = [request for request in requests if state in (None, request.state)]
+        run = self._engine.get_run(self._run_id)
+        found = [request for request in run.requests if state in (None, request.state)]
         if not found and step.keys.get("refused") is not None:
             found = self._former(state)
         if len(found) != 1:
             where = f" in state {state!r}" if state else ""
-            there = ", ".join(f"{request.state!r}" for request in requests) or "none"
-            raise _Stopped(
-                step.line,
-                f"{step.verb}: {'no request is' if not found else 'several requests are'} open{where}; open: {there};"
-                f" the run is in {self._engine.get_run(self._id).state!r}",
+            there = ", ".join(f"{request.state!r}" for request in run.requests) or "none"
+            what = "several requests are" if found else "no request is"
+            why = "" if run.error is None else f": {run.error['message']}"
+            raise _stopped(
+                step, f"{step.verb}: {what} open{where}; open: {there}; the run is {run.status} in {run.state!r}{why}"
             )
         return found[0]
 
     def _former(self, state: str | None) -> list[Request]:
-        opened = [entry.data["request"] for entry in self._engine.history(self._id) if entry.kind == "request.opened"]
+        opened = [entry.data["request"] for entry in self.history if entry.kind == "request.opened"]
         requests = [self._engine.get_request(request) for request in reversed(opened)]
         return [request for request in requests if state in (None, request.state)][:1]
 
-    def _person(self, name: Json) -> str:
-        return self._scenario.initiator if name in (None, "initiator") else str(name)
+    def _person(self, name: str | None) -> str:
+        return self._initiator if name in (None, INITIATOR) else str(name)
 
-    def _operator(self, step: Step) -> str:
+    def _steering(self, step: Step) -> str | None:
         """Who operates: whom the step names, else somebody who may."""
-        named = step.keys.get("by")
-        if named is not None:
-            return self._person(named)
-        operators = [name for name, roles in self._suite.people.items() if OPERATOR in roles]
-        return operators[0] if operators else OPERATOR
+        return self._operator if step.keys.get("by") is None else self._person(step.keys["by"])
 
     def _advance(self, step: Step) -> None:
-        self._clock.advance(self._engine, step.keys["advance"])
+        if self._clock is None:
+            raise _stopped(step, "advance: there is no clock that could be moved")
+        try:
+            counts = self._clock.advance(self._engine, step.keys["advance"], zone=self._zone)
+        except RuntimeError as error:  # what the clock raises, whose message says which time it stands at
+            raise _stopped(step, f"advance: {error}") from None
+        if counts["errors"]:
+            raise _stopped(step, f"advance: {counts['errors']} of what was due could not be handled; see the log")
 
     def _signal(self, step: Step) -> None:
         keys = step.keys
-        self._engine.signal(self._id, keys["signal"], keys.get("data"), key=keys.get("key"))
+        by = None if keys.get("by") is None else self._person(keys["by"])
+        self._engine.signal(self._run_id, keys["signal"], keys.get("data"), by=by, key=keys.get("key"))
 
     def _cancel(self, step: Step) -> None:
-        self._engine.cancel(self._id, reason=_reason(step, "cancel"), by=self._operator(step))
+        self._engine.cancel(self._run_id, reason=_reason(step), by=self._steering(step))
 
     def _retry(self, step: Step) -> None:
-        self._engine.retry(self._id, reason=_reason(step, "retry"), by=self._operator(step))
+        self._engine.retry(self._run_id, reason=_reason(step), by=self._steering(step))
 
     def _move(self, step: Step) -> None:
-        self._engine.move(self._id, step.keys["move"], reason=step.keys.get("reason", ""), by=self._operator(step))
+        reason = step.keys.get("reason")
+        self._engine.move(self._run_id, step.keys["move"], reason=reason, by=self._steering(step))
 
     def _extend(self, step: Step) -> None:
-        self._engine.extend(self._request(step).id, step.keys["extend"], by=self._operator(step))
+        reason = step.keys.get("reason")
+        self._engine.extend(self._request(step).id, step.keys["extend"], reason=reason, by=self._steering(step))
 
     def _assign(self, step: Step) -> None:
-        self._engine.assign(self._request(step).id, step.keys["assign"], by=self._operator(step))
+        people = [self._person(name) for name in step.keys["assign"]]
+        self._engine.assign(self._request(step).id, people, by=self._steering(step))
 
     def _claim(self, step: Step) -> None:
-        self._engine.claim(self._request(step).id, by=self._person(step.keys["claim"]))
+        person = self._person(step.keys["claim"])
+        by = step.keys.get("by")
+        self._engine.claim(self._request(step).id, by=person if by is None else self._person(by), person=person)
 
     def _tick(self, step: Step) -> None:
         self._engine.tick()
 
-    def _compared(self, expect: Mapping[str, Json], line: int) -> list[Mismatch]:
-        if self._run is None:
-            return [Mismatch(line=line, message="the run did not start")] if expect else []
-        seen = Seen(run=self._run, history=self.history, now=self._clock(), zone=self._suite.definition.zone)
-        return [Mismatch(line=line, message=message) for message in differences(expect, seen)]
+
+def _stopped(step: Step, message: str) -> Stopped:
+    return Stopped([Mismatch(line=step.line, message=message)])
 
 
-def _reason(step: Step, verb: str) -> str:
-    given = step.keys[verb]
-    return given if isinstance(given, str) else str(step.keys.get("reason", ""))
+def _reason(step: Step) -> str | None:
+    """The reason that stands behind the verb itself, or under its own key."""
+    given = step.keys[step.verb]
+    return given if isinstance(given, str) else step.keys.get("reason")
 
 
 def _kind(error: HoldpointError) -> str:
@@ -224,15 +249,15 @@ def _kind(error: HoldpointError) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
-_VERBS: Final[Mapping[str, Callable[[_Player, Step], None]]] = {
-    "decide": _Player._decide,
-    "advance": _Player._advance,
-    "signal": _Player._signal,
-    "cancel": _Player._cancel,
-    "retry": _Player._retry,
-    "move": _Player._move,
-    "extend": _Player._extend,
-    "assign": _Player._assign,
-    "claim": _Player._claim,
-    "tick": _Player._tick,
+_VERBS: Final[Mapping[str, Callable[[Player, Step], None]]] = {
+    "decide": Player._decide,
+    "advance": Player._advance,
+    "signal": Player._signal,
+    "cancel": Player._cancel,
+    "retry": Player._retry,
+    "move": Player._move,
+    "extend": Player._extend,
+    "assign": Player._assign,
+    "claim": Player._claim,
+    "tick": Player._tick,
 }

@@ -142,7 +142,8 @@ _SCENARIO_RULES: Final = (
     Rule("HP403", "a scenario has a name of its own"),
     Rule("HP404", "times and durations of scenarios are well formed"),
     Rule("HP405", "scenarios name states, options, agents, artifacts and signals that the workflow has"),
-    Rule("HP406", "a step does one thing"),
+    Rule("HP406", "a step does one thing, and has the keys of that"),
+    Rule("HP407", "an agent is made up as one can be"),
 )
 SCENARIO_CODES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _SCENARIO_RULES}
 """What is found in scenario files besides: as YAML and in its shape, one has the rules of a workflow."""

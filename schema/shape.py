@@ -36,7 +36,8 @@ def check_shape(report: Report, schema: Json | None = None) -> Json | None:
     is_usable = True
     for violation in violations(value, workflow_schema() if schema is None else schema):
         _DESCRIBERS[violation.validator](report, violation)
-        if violation.validator == "additionalProperties" and not _is_in_a_list(violation):
+        is_harmless = schema is not None or not _is_in_a_list(violation)
+        if violation.validator == "additionalProperties" and is_harmless:
             unknown.update((*violation.absolute_path, key) for key in _unknown_keys(violation))
         else:
             is_usable = False

@@ -130,3 +130,10 @@ def test_checks_of_growing_workflows_are_timed() -> None:
 
     assert [figures["states"] for figures in report["sizes"].values()] == [11, 101, 1001]
     assert all(figures["inside_ms"] > 0 for figures in report["sizes"].values())
+
+
+def test_scenarios_are_timed() -> None:
+    report = _report("scenarios", "--count", "6")
+
+    assert report["scenarios"] == 6
+    assert 0 < report["engine_ms"] < report["per_scenario_ms"]

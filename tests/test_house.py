@@ -20,7 +20,7 @@ ROOMS = {
     "stores": {"stores", "engine"},
     "scheduler": {"scheduler", "engine"},
     "graphs": {"graphs", "engine"},
-    "scenarios": {"scenarios", "schema", "engine", "api", "testing"},
+    "scenarios": {"scenarios", "schema", "engine", "api", "settings", "sources", "testing"},
     "workflows": set(),
 }
 
@@ -47,13 +47,19 @@ HOMES = {
     "jsonschema": ("schema/", "engine/jsonschemas.py"),
     "peewee": ("stores/",),
     "pygraphviz": ("graphs/",),
+    "pytest": ("pytest_plugin.py",),
     "regex": ("schema/", "engine/jsonschemas.py"),
     "rich": ("cli.py", "commands/"),
     "ruamel.yaml": ("schema/",),
     "sqlite3": ("stores/",),
     "transitions": ("engine/machine.py",),
 }
-COMES_WITH = {"playhouse": "peewee", "referencing": "jsonschema", "jsonschema_specifications": "jsonschema"}
+COMES_WITH = {
+    "playhouse": "peewee",
+    "_pytest": "pytest",
+    "referencing": "jsonschema",
+    "jsonschema_specifications": "jsonschema",
+}
 
 CLOCK = "engine/clock.py"
 # File → why no stored deadline can do it.

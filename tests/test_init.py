@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from holdpoint import api, cli
+from holdpoint import api, cli, sources
 
 FILES = [
-    *("flow.toml", "workflows/announcement.yaml", "announcement_agents.py", "README.md"),
-    ".flow/workflow.schema.json",
+    *("flow.toml", "workflows/announcement.yaml", "workflows/announcement.scenarios.yaml"),
+    *("announcement_agents.py", "README.md", ".flow/workflow.schema.json", ".flow/scenarios.schema.json"),
 ]
 
 
@@ -64,13 +64,26 @@ def test_an_editor_finds_the_schema(flow: Flow, tmp_path: Path) -> None:
     assert json.loads(schema.read_text()) == json.loads(api.schema_text())
 
 
+def test_its_scenarios_pass_and_cover_all_of_its_workflow(flow: Flow, tmp_path: Path) -> None:
+    flow("init")
+    path = tmp_path / "workflows" / "announcement.scenarios.yaml"
+    named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", path.read_text().splitlines()[0])
+
+    status, said, _ = flow("test", "--min-coverage", "100")
+
+    assert status == 0
+    assert said.endswith("ok: 3 scenarios\n")
+    assert named is not None
+    assert json.loads((path.parent / named[1]).read_text()) == json.loads(sources.scenarios_schema_text())
+
+
 def test_the_commands_that_it_names_work(flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, said, _ = flow("init", "new/my project")
     cd, *commands = [line.strip() for line in said.partition("next:\n")[2].splitlines()]
 
     monkeypatch.chdir(tmp_path / shlex.split(cd)[1])
 
-    assert [flow(*shlex.split(line)[1:])[0] for line in commands] == [0, 0, 0]
+    assert [flow(*shlex.split(line)[1:])[0] for line in commands] == [0, 0, 0, 0]
 
 
 def test_the_readme_does_what_it_says(flow: Flow, tmp_path: Path) -> None:
@@ -85,7 +98,7 @@ def test_the_readme_does_what_it_says(flow: Flow, tmp_path: Path) -> None:
         assert (status, err) == (0, ""), words
         run = run or "".join(re.findall(r"\brun_\w+", said)[:1])
 
-    assert len(commands) == 9
+    assert len(commands) == 10
     assert flow("runs", "--status", "done", "--json")[1].count(run) >= 1
     assert (tmp_path / "published" / f"{run}.md").read_text() == "News about the new office.\nWe move on Monday.\n"
     assert flow("verify")[0] == 0

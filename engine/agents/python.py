@@ -75,10 +75,7 @@ def call(function: Callable[..., Any], work: Work) -> Outcome:
     """
     try:
         # A copy: what the function does to its arguments is its own affair.
-        args, kwargs = _bind(function, decoded(canonical(work.arguments)), work.context)
-        value = function(*args, **kwargs)
-        if _is_awaitable(value):
-            value = _finish(value)
+        value = call_with(function, decoded(canonical(work.arguments)), work.context)
     except _Mismatch as error:
         return Failure(
             code="agent_arguments",
@@ -90,6 +87,13 @@ def call(function: Callable[..., Any], work: Work) -> Outcome:
     except BaseException as error:  # as above, and frameworks derive from it what `except Exception` is not to catch
         return failed(error, work)
     return _output(value, work)
+
+
+def call_with(function: Callable[..., Any], arguments: dict[str, Json], context: Context) -> Any:
+    """What a function gives for these arguments, awaited where it is asynchronous. Raises what it raises."""
+    args, kwargs = _bind(function, arguments, context)
+    value = function(*args, **kwargs)
+    return _finish(value) if _is_awaitable(value) else value
 
 
 def failed(error: BaseException, work: Work) -> Failure:
