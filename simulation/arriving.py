@@ -24,10 +24,9 @@ def arrivals_of(arrivals: Arrivals, start: datetime, length: int, stream: Stream
     if arrivals.times is not None:
         return [round(time * SECOND) for time in arrivals.times if 0 <= time * SECOND < length]
     clock = _Weekly(arrivals, start, length) if arrivals.week else _Hourly(arrivals, start, length)
-    times = list(_stretched(clock, arrivals.is_fixed, length, stream))
-    if len(times) >= MAX_ARRIVALS:
+    if clock.expected > MAX_ARRIVALS:
         raise Invalid(f"arrivals: more than {MAX_ARRIVALS:,} runs; simulate fewer days or a lower rate", code="rate")
-    return times
+    return list(_stretched(clock, arrivals.is_fixed, length, stream))
 
 
 def _stretched(clock: _Weekly | _Hourly, is_fixed: bool, length: int, stream: Stream) -> Iterator[int]:
@@ -35,7 +34,7 @@ def _stretched(clock: _Weekly | _Hourly, is_fixed: bool, length: int, stream: St
     for number in count():
         passed += 1.0 if is_fixed else -math.log1p(-stream.uniform(f"arrival/{number}"))
         at = clock.when(passed)
-        if at >= length or number >= MAX_ARRIVALS:
+        if at >= length:
             return
         yield at
 
@@ -52,6 +51,7 @@ class _Hourly:
             seconds = sum(end - begin for spans in hours.week for begin, end in spans) * 60
         self._gap = seconds / rate.count * SECOND
         self._shifts = None if hours is None else Shifts(hours, start, length)
+        self.expected = (length if self._shifts is None else self._shifts.worked(length)) / self._gap
 
     def when(self, passed: float) -> int:
         """When so many are expected to have come."""
@@ -68,6 +68,7 @@ class _Weekly:
         local = ((start + timedelta(hours=hour)).astimezone(arrivals.zone) for hour in hours)
         expected = [arrivals.week[time.weekday() * 24 + time.hour] * share for time in local]
         self._expected = [0.0, *accumulate(expected)]
+        self.expected = self._expected[-1]
 
     def when(self, passed: float) -> int:
         """When so many are expected to have come."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -30,6 +30,8 @@ _ARGUMENTS = {
 _NORMAL = NormalDist()
 _Z90 = _NORMAL.inv_cdf(0.9)
 _BITS = 52
+_ROUNDING = 1e-9
+BEYOND = 10
 ALLOWED = "write e.g. 2m, exp(5m), lognormal(10m, 1h), uniform(1m, 5m) or quantiles(1m, 2m, 9m)"
 
 
@@ -120,6 +122,27 @@ def of_sample(values: Sequence[float], points: int = 100) -> Distribution:
         return Distribution(kind="constant", numbers=(round(ordered[0]),))
     found = tuple(float(round(_interpolated(ordered, index / (count - 1)))) for index in range(count))
     return Distribution(kind="quantiles", numbers=found)
+
+
+def of_censored(ended: Sequence[float], cut: Sequence[float], points: int = 200) -> Distribution:
+    """The distribution of durations of which some were cut short, by Kaplan and Meier, as evenly spaced quantiles.
+
+    *ended* are the seconds of those that came to their end, at least one; *cut* those of the others, so far. What is
+    longer than all that was seen is taken as `BEYOND` times as long.
+    """
+    if not cut:
+        return of_sample(ended, points)
+    seen = sorted([(seconds, 0) for seconds in ended] + [(seconds, 1) for seconds in cut])
+    left, steps = 1.0, []
+    for index, (seconds, is_cut) in enumerate(seen):
+        if not is_cut:
+            left *= 1 - 1 / (len(seen) - index)
+            steps.append((1 - left, seconds))
+    shares, times = zip(*steps, strict=True)
+    ranks = (bisect_left(shares, index / (points - 1) - _ROUNDING) for index in range(points))
+    longest = BEYOND * seen[-1][0]
+    numbers = [float(round(times[rank] if rank < len(times) else longest)) for rank in ranks]
+    return Distribution(kind="quantiles", numbers=tuple(numbers))
 
 
 def pick(weights: Sequence[float], number: float) -> int:

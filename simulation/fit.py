@@ -3,7 +3,7 @@
 Where a log knows who decided, each person's handling time is what passed, within their hours, between a decision and
 what came last before it: the opening of the request, its claim, or the person's decision before. That is an upper
 bound: what a person did besides counts as handling. Where it knows nobody, how long requests were open is taken as it
-is, and as many are handled at once as there are.
+is, and as many are handled at once as there are; one that its deadline ended, or the log, lasted at least as long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from holdpoint.engine.canonical import Json, canonical, decoded
 from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.people import ROLE, is_role
-from holdpoint.simulation.draws import of_sample
+from holdpoint.simulation.draws import of_censored, of_sample
 from holdpoint.simulation.given import Given, asked
 from holdpoint.simulation.hours import DAYS, SECOND, Hours, Shifts, parse_hours
 from holdpoint.simulation.log import Log, Passage
@@ -28,9 +28,6 @@ MAX_VALUES = 50
 _FEW = 10
 _WEEKS = 2
 _RARE_DAY = 0.02
-_BEYOND = 10
-"""How much longer than its timeout a request would have waited that ended by it: long enough to do so again."""
-
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -100,11 +97,12 @@ def _seconds(passage: Passage) -> float:
 
 
 def _habit(passages: Sequence[Passage], *, is_delay: bool) -> Habit:
-    by_people = [passage for passage in passages if not passage.is_default]
-    takes = [_seconds(passage) * (_BEYOND if passage.is_default else 1) for passage in passages]
+    by_people = [passage for passage in passages if not passage.is_default and not passage.is_open]
+    ended = [_seconds(passage) for passage in by_people]
+    cut = [_seconds(passage) for passage in passages if passage.is_default or passage.is_open]
     return Habit(
         options=dict(Counter(passage.option for passage in by_people)),
-        takes=of_sample(takes) if is_delay else None,
+        takes=of_censored(ended, cut) if is_delay and ended else None,
     )
 
 
@@ -118,7 +116,7 @@ def _everybody(definition: Definition) -> Group:
 def _people(definition: Definition, log: Log, roles: Mapping[str, frozenset[str]]) -> tuple[Group, ...]:
     mine: dict[str, list[Passage]] = defaultdict(list)
     for passage in log.passages:
-        if passage.by is not None and not passage.is_default:
+        if passage.by is not None and not passage.is_default and not passage.is_open:
             mine[passage.by].append(passage)
     alike: dict[frozenset[str], list[str]] = defaultdict(list)
     for name in sorted(mine):

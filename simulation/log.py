@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Passage:
     """A request, or an attempt of an agent (whose option is empty, `error` or `crash`).
 
     `by` is the person; None where a deadline did it, or where the log knows nobody. `begun_at` is when the person
-    claimed it.
+    claimed it. One that `is_open` had not come to its end when the log did.
     """
 
     run: str
@@ -36,6 +36,7 @@ class Passage:
     settled_at: datetime
     by: str | None = None
     is_default: bool = False
+    is_open: bool = False
     begun_at: datetime | None = None
     message: str = ""
     code: str = ""
@@ -98,21 +99,21 @@ def passages_of(run: str, entries: Iterable[Entry]) -> Iterator[Passage]:
 def read_log(path: Path, definition: Definition) -> Log:
     """A log from a CSV file: `run,state,option,opened_at,settled_at` and, where people are known, `by`.
 
-    The option is empty for an agent, or `error` or `crash`; a request whose `by` is empty was settled by its deadline.
-    Raises `NotFound`, or `Invalid` with the line.
+    The option is empty for an agent, or `error` or `crash`. A request whose `by` is empty was settled by its deadline,
+    one whose `settled_at` is empty was still open when the log ended. Raises `NotFound`, or `Invalid` with the line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             names = rows.fieldnames or ()
             _check_columns(path, names)
-            passages = tuple(
-                _passage(path, number, row, definition, "by" in names) for number, row in enumerate(rows, 2)
-            )
+            read = [_passage(path, number, row, definition, "by" in names) for number, row in enumerate(rows, 2)]
     except (OSError, UnicodeDecodeError) as error:
         raise NotFound(f"file {str(path)!r} cannot be read: {error}", details={"file": str(path)}) from None
-    if not passages:
+    if not read:
         raise Invalid(f"{path}: there is nothing below the header", code="log")
+    end = max(passage.settled_at for passage in read)
+    passages = tuple(replace(passage, settled_at=end) if passage.is_open else passage for passage in read)
     first: dict[str, datetime] = {}
     for passage in passages:
         first[passage.run] = min(passage.opened_at, first.get(passage.run, passage.opened_at))
@@ -136,16 +137,17 @@ def _passage(path: Path, number: int, row: Mapping[str, str], definition: Defini
         hint = did_you_mean(state, definition.states) or "name one that is an agent or asks people"
         raise Invalid(f"{path}:{number}: there is no such state {state!r}; {hint}", code="log")
     allowed = found.on if isinstance(found, HumanState) else ("", "error", "crash")
-    if option not in allowed:
+    is_open = not row["settled_at"]
+    if option not in allowed and not (is_open and option == ""):
         hint = did_you_mean(option, allowed) or f"allowed: {', '.join(repr(one) for one in allowed)}"
         raise Invalid(f"{path}:{number}: state {state!r} has no option {option!r}; {hint}", code="log")
     try:
-        opened_at, settled_at = parse_time(row["opened_at"]), parse_time(row["settled_at"])
+        opened_at, settled_at = parse_time(row["opened_at"]), parse_time(row["settled_at"] or row["opened_at"])
     except Invalid as error:
         raise Invalid(f"{path}:{number}: {error.message}", code="log") from None
     if settled_at < opened_at:
         raise Invalid(f"{path}:{number}: it was settled before it was opened", code="log")
-    is_default = has_people and by is None and isinstance(found, HumanState)
+    is_default = not is_open and has_people and by is None and isinstance(found, HumanState)
     return Passage(
         run=row["run"],
         state=state,
@@ -154,6 +156,7 @@ def _passage(path: Path, number: int, row: Mapping[str, str], definition: Defini
         settled_at=settled_at,
         by=by,
         is_default=is_default or option == "timeout",
+        is_open=is_open,
         message="as in the log" if option == "error" else "",
     )
 

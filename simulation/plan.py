@@ -17,7 +17,7 @@ from holdpoint.simulation.hours import Hours
 
 UNLIMITED = None
 INITIATORS = "initiators"
-MAX_ARRIVALS = 5_000_000
+MAX_ARRIVALS = 2_000_000
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*([hdw])", re.ASCII)
 Unit: TypeAlias = Literal["h", "d", "w"]
 SECONDS: Mapping[str, int] = {"h": 3_600, "d": 86_400, "w": 604_800}

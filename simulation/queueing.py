@@ -27,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _STEPS = 20_000
+_NEGLIGIBLE = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,9 @@ def mmc_exponential(arrival: float, service: float, servers: int, patience: floa
     def weight(x: float) -> float:
         return math.exp(arrival * integrated(x) - servers * service * x)
 
-    end = (arrival * patience + 40) / (servers * service)
+    end = 1 / (servers * service)
+    while weight(end) > _NEGLIGIBLE:
+        end *= 1.5
     j = _integral(weight, end)
     jh = _integral(lambda x: integrated(x) * weight(x), end)
     return _impatient(arrival, service, servers, j, jh)

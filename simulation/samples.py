@@ -79,6 +79,7 @@ def _of_kind(kind: str, schema: dict[str, Any]) -> Iterator[Json]:
         least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
         yield ("text" * (least // 4 + 1))[: max(least, 4) if most is None else max(least, min(4, int(most)))]
         yield from _FORMATS.get(schema.get("format", ""), ())
+        yield from _TEXTS if "pattern" in schema else ()
     elif kind in ("integer", "number"):
         yield from _numbers(schema)
     else:
@@ -116,6 +117,7 @@ def _objects(schema: dict[str, Any]) -> Iterator[Json]:
     yield {name: value for name, value in plain.items() if name in schema.get("required", ())}
 
 
+_TEXTS = ("1", "a", "A", "1.0", "1.0.0", "abc", "ABC", "A1", "a1", "AB-1", "ab-1", "123", "1234", "12345", "2026-01-05")
 _FORMATS = {
     "date": ("2026-01-05",),
     "date-time": ("2026-01-05T09:00:00Z",),
