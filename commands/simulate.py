@@ -188,11 +188,13 @@ def _print(study: Study) -> None:
         for line in study.plan.assumed:
             say(f"  {line}")
     for message, count in list(study.reasons.items())[:3]:
-        warn(f"{count} runs failed: {message}")
+        warn(f"{count} runs of all replications failed: {message}")
     if silent := unasked(study):
         warn(f"nobody was asked in {', '.join(silent)}; give inputs, outputs or decisions that lead there in --config")
     for state, count in study.waiting.items():
-        warn(f"{count} runs wait in {state!r} for a signal that never comes; say in --config when it does")
+        warn(
+            f"{count} runs of all replications wait in {state!r} for a signal that never comes; say in --config when it does"
+        )
 
 
 def _print_runs(study: Study) -> None:
@@ -262,7 +264,7 @@ def _print_people(study: Study) -> None:
 
 
 def _print_variants(study: Study) -> None:
-    from holdpoint.simulation.report import COMPARED_NAMES, say_measure
+    from holdpoint.simulation.report import COMPARED_NAMES, say_difference
 
     if not study.variants:
         return
@@ -272,8 +274,8 @@ def _print_variants(study: Study) -> None:
         say(f"  {variant.title}")
         for key, name in COMPARED_NAMES.items():
             found = variant.differences[key]
-            mean, low, high = (say_measure(key[2], number) for number in (found.mean, found.low, found.high))
             if found.is_clear:
-                say(f"    {name}: {'' if mean.startswith('-') else '+'}{mean} ({low} to {high})")
+                mean, low, high = (say_difference(key[2], number) for number in (found.mean, found.low, found.high))
+                say(f"    {name}: {mean} ({low} to {high})")
         if not any(found.is_clear for found in variant.differences.values()):
             say("    nothing that is clear")

@@ -11,6 +11,7 @@ from holdpoint.simulation.report import (
     COMPARED_NAMES,
     choke,
     say_count,
+    say_difference,
     say_measure,
     say_share,
     say_span,
@@ -165,17 +166,11 @@ def _variants(variants: Sequence[Variant]) -> str:
     for variant in variants:
         cells = [escape(variant.title)]
         for key, found in variant.differences.items():
-            low, high = (say_measure(key[2], number) for number in (found.low, found.high))
+            mean, low, high = (say_difference(key[2], number) for number in (found.mean, found.low, found.high))
             kind = ' class="clear"' if found.is_clear else ""
-            mean = _signed(key[2], found.mean)
             cells.append(f"<td{kind}>{mean}<br><small>{low} to {high}</small></td>")
         rows.append(cells)
     return _table(["change", *COMPARED_NAMES.values()], rows)
-
-
-def _signed(what: str, number: float) -> str:
-    text = say_measure(what, number)
-    return text if text.startswith("-") else f"+{text}"
 
 
 def _band(days: Sequence[Moment]) -> str:

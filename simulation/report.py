@@ -58,10 +58,18 @@ def say_measure(what: str, value: float) -> str:
     return say_count(value)
 
 
+def say_difference(what: str, value: float) -> str:
+    """A difference in the unit of what it measures, with its sign; of shares, in points of a hundred."""
+    text = f"{100 * value:.1f} points" if what.endswith(("share", "utilisation")) else say_measure(what, value)
+    return text if text.startswith("-") else f"+{text}"
+
+
 def choke(study: Study) -> list[str]:
     """Where requests wait the longest, and why: sentences."""
     roles = sorted(study.names("role", "queue_mean"), key=lambda name: -study.value("role", name, "queue_mean"))
-    said = [f"nobody may decide {count} requests of {state!r}" for state, count in study.nobody.items()]
+    said = [
+        f"nobody may decide {count} requests of {state!r} in all replications" for state, count in study.nobody.items()
+    ]
     said = [f"{text}: they wait for their deadline" for text in said]
     if not roles or study.value("role", roles[0], "queue_mean") < _LITTLE:
         return [*said, "nothing chokes: requests hardly wait for somebody to begin with them"]

@@ -13,6 +13,7 @@ import pytest
 
 import holdpoint
 from holdpoint import api, settings
+from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.simulation.given import complete, with_reviewers
 from holdpoint.simulation.hours import DAY, SECOND, parse_hours
@@ -334,7 +335,7 @@ def test_one_more_person_and_more_time_are_tried_where_they_matter() -> None:
 def test_a_longer_timeout_is_another_definition() -> None:
     definition = api.loads(GATE)
 
-    longer = with_timeout(definition, "ask", api.loads(GATE.replace("4h", "8h")).states["ask"].timeout)  # type: ignore[attr-defined]
+    longer = with_timeout(definition, "ask", parse_duration("8h"))
 
     assert longer.version == api.loads(GATE.replace("4h", "8h")).version
     assert definition.version == api.loads(GATE).version
