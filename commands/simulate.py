@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--log", "log", metavar="CSV", help="Fit what --config leaves open to a log: run,state,option,opened_at,…"
 )
+@click.option("--backlog", "is_going_on", is_flag=True, help="Begin now, with the runs that wait in the database.")
 @click.option("--arrivals", metavar="RATE", help="How many runs start: 20/d, 3/h or 100/w.")
 @click.option("--reviewers", "reviewers", metavar="ROLE=N", multiple=True, help="How many people have a role.")
 @click.option("--days", type=click.IntRange(1, 3_660), metavar="N", help="For how long  [default: 30].")
@@ -52,6 +53,7 @@ def command(
     config: str | None,
     is_fitted: bool,
     log: str | None,
+    is_going_on: bool,
     arrivals: str | None,
     reviewers: Sequence[str],
     days: int | None,
@@ -80,8 +82,11 @@ def command(
         given = given.over(_read(config, definition))
     if is_fitted or log is not None:
         given = given.over(_fitted(call, definition, log))
-    plan = _overridden(complete(definition, given, call.settings.roles), definition, arrivals, reviewers)
-    found = study(definition, plan, is_compared=is_compared, progress=_progress())
+    with call.engine() if is_going_on else call.engine_for_files() as engine:
+        backlog = engine.backlog(definition.workflow) if is_going_on else ()
+        given = replace(given, start=engine.now()) if is_going_on else given
+        plan = _overridden(complete(definition, given, call.settings.roles), definition, arrivals, reviewers)
+        found = study(definition, plan, backlog=backlog, is_compared=is_compared, progress=_progress())
     if page is not None:
         write_file(page, to_html(found).encode())
     if table is not None:
@@ -192,9 +197,8 @@ def _print(study: Study) -> None:
     if silent := unasked(study):
         warn(f"nobody was asked in {', '.join(silent)}; give inputs, outputs or decisions that lead there in --config")
     for state, count in study.waiting.items():
-        warn(
-            f"{count} runs of all replications wait in {state!r} for a signal that never comes; say in --config when it does"
-        )
+        never = f"wait in {state!r} for a signal that never comes"
+        warn(f"{count} runs of all replications {never}; say in --config when it does")
 
 
 def _print_runs(study: Study) -> None:
@@ -264,7 +268,7 @@ def _print_people(study: Study) -> None:
 
 
 def _print_variants(study: Study) -> None:
-    from holdpoint.simulation.report import COMPARED_NAMES, say_difference
+    from holdpoint.simulation.report import COMPARED_NAMES, POINTS, say_difference
 
     if not study.variants:
         return
@@ -275,7 +279,8 @@ def _print_variants(study: Study) -> None:
         for key, name in COMPARED_NAMES.items():
             found = variant.differences[key]
             if found.is_clear:
-                mean, low, high = (say_difference(key[2], number) for number in (found.mean, found.low, found.high))
+                mean = say_difference(key[2], found.mean)
+                low, high = (say_difference(key[2], end).removesuffix(POINTS) for end in (found.low, found.high))
                 say(f"    {name}: {mean} ({low} to {high})")
         if not any(found.is_clear for found in variant.differences.values()):
             say("    nothing that is clear")

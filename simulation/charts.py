@@ -31,11 +31,13 @@ def bar(share: float, width: int = 20) -> str:
 
 
 def nice(number: float) -> float:
-    """The next 1, 2 or 5 times a power of ten that is no less."""
+    """The next round number that is no less."""
     if number <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(number))
-    return next((step * power for step in (1, 2, 5) if number <= step * power * 1.000001), 10 * power)
+    return next(
+        (step * power for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if number <= step * power * 1.000001), 10 * power
+    )
 
 
 def _squeezed(values: Sequence[float], width: int) -> Sequence[float]:

@@ -44,28 +44,32 @@ class _Values:
 
     __slots__ = ("_before", "_contents", "_entries")
 
-    def __init__(self, before: _Values | None = None, step: Step | None = None) -> None:
+    def __init__(self, before: EngineValues | None = None, step: Step | None = None) -> None:
         self._before = before
         self._contents: Mapping[str, str] = step.contents if step else {}
         self._entries: tuple[Entry, ...] = step.entries if step else ()
 
     def content(self, sha256: str) -> Json:
         """The value with this hash."""
-        values: _Values | None = self
-        while values is not None:
+        values: EngineValues | None = self
+        while isinstance(values, _Values):
             if sha256 in values._contents:
                 return decoded(values._contents[sha256])
             values = values._before
-        raise KeyError(sha256)
+        if values is None:
+            raise KeyError(sha256)
+        return values.content(sha256)
 
     def entry(self, seq: int) -> Entry:
         """The run's entry with this number."""
-        return next(entry for entry in self._all() if entry.seq == seq)
+        found = next((entry for entry in self._all() if entry.seq == seq), None)
+        return self._first().entry(seq) if found is None else found
 
     def revision(self, name: str, revision: int) -> Json:
         """The content of one revision of an artifact."""
         made = (revision_made(entry) for entry in self._all() if entry.kind == "artifact.revised")
-        return self.content(next(one.sha256 for one in made if (one.name, one.revision) == (name, revision)))
+        found = next((one.sha256 for one in made if (one.name, one.revision) == (name, revision)), None)
+        return self._first().revision(name, revision) if found is None else self.content(found)
 
     def look_ahead(self, refs: Collection[Ref]) -> None:
         """Nothing: all is at hand."""
@@ -74,10 +78,19 @@ class _Values:
         """Nothing: each step has values of its own."""
 
     def _all(self) -> Iterator[Entry]:
-        values: _Values | None = self
-        while values is not None:
+        values: EngineValues | None = self
+        while isinstance(values, _Values):
             yield from reversed(values._entries)
             values = values._before
+
+    def _first(self) -> EngineValues:
+        """What the run had before the simulation, in the store that it is from."""
+        values: EngineValues | None = self
+        while isinstance(values, _Values):
+            values = values._before
+        if values is None:
+            raise KeyError("a run that began here has nothing from before")
+        return values
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,6 +136,13 @@ class Rules:
             if place.is_shared:
                 self._starts[key] = place
         return Course(self, place, command, now)
+
+    def go_on(self, run: RunRecord, values: EngineValues) -> Course:
+        """A run that began before the simulation and goes on in it, by itself."""
+        due = min((deadline.due_at for deadline in run.deadlines), default=None)
+        due_in = None if due is None else max(0, (due - self.start) // _MICROSECOND)
+        place = Place(run=run, values=_Values(values), work=None, due_in=due_in, is_shared=False)
+        return Course(self, place, None, 0)
 
     def time(self, now: int) -> datetime:
         """The time that is so many microseconds after the start."""
@@ -194,12 +214,17 @@ class Course:
 
     __slots__ = ("_done", "_is_alone", "_rules", "at", "due", "place", "version")
 
-    def __init__(self, rules: Rules, place: Place, command: Start, now: int) -> None:
+    def __init__(self, rules: Rules, place: Place, command: Start | None, now: int) -> None:
         self._rules = rules
         self._done: list[tuple[int, Command | Start]] = []
         self._is_alone = not place.is_shared
         self.version = 0
         self._go(place, command, now)
+
+    @property
+    def definition(self) -> Definition:
+        """The definition that the run is pinned to."""
+        return self._rules.definition
 
     @property
     def run(self) -> RunRecord:
@@ -222,12 +247,12 @@ class Course:
         command = Continue() if deadline.action == "retry" else command_of(deadline)
         self.apply(("due",), command, now)
 
-    def _go(self, place: Place, command: Command | Start, now: int) -> None:
+    def _go(self, place: Place, command: Command | Start | None, now: int) -> None:
         self.place = place
         self.at = now
         self.due = None if place.due_in is None else now + place.due_in
         self.version += 1
-        if not self._is_alone:
+        if not self._is_alone and command is not None:
             self._done.append((now, command))
 
     def _leave(self) -> None:

@@ -144,11 +144,11 @@ def _days(items: Sequence[Item], length: int) -> Iterator[Day]:
     change = [0] * (hours + 2)
     waits: list[list[int]] = [[] for _ in range(length // DAY)]
     for item in items:
-        change[-(-item.opened_at // HOUR)] += 1  # it is counted at the next full hour
+        change[max(0, -(-item.opened_at // HOUR))] += 1  # it is counted at the next full hour
         if item.settled_at is not None:
             change[-(-item.settled_at // HOUR)] -= 1
         end = _picked_up(item)
-        if end is not None:
+        if end is not None and item.opened_at >= 0:
             waits[item.opened_at // DAY].append(end - item.opened_at)
     count, counts = 0, []
     for hour in range(hours):

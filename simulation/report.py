@@ -22,6 +22,7 @@ COMPARED_NAMES: Mapping[Key, str] = dict(
     )
 )
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+POINTS = " points"
 _LITTLE = 0.05
 _FULL = 0.95
 _GROWTH = 1.5
@@ -60,7 +61,7 @@ def say_measure(what: str, value: float) -> str:
 
 def say_difference(what: str, value: float) -> str:
     """A difference in the unit of what it measures, with its sign; of shares, in points of a hundred."""
-    text = f"{100 * value:.1f} points" if what.endswith(("share", "utilisation")) else say_measure(what, value)
+    text = f"{100 * value:.1f}{POINTS}" if what.endswith(("share", "utilisation")) else say_measure(what, value)
     return text if text.startswith("-") else f"+{text}"
 
 

@@ -18,7 +18,7 @@ from holdpoint.simulation.hours import DAY, SECOND
 from holdpoint.simulation.measures import Day, Key, Numbers, days_of, measure
 from holdpoint.simulation.plan import Group, Plan
 from holdpoint.simulation.record import Record
-from holdpoint.simulation.world import rules_of, simulate
+from holdpoint.simulation.world import Waiting, rules_of, simulate
 
 BATCHES = 10
 MAX_VARIANTS = 2
@@ -84,8 +84,15 @@ class Study:
 Progress = Callable[[int, int], None]
 
 
-def study(definition: Definition, plan: Plan, *, is_compared: bool = True, progress: Progress | None = None) -> Study:
-    """Simulate a plan and, where *is_compared*, what would ease it.
+def study(
+    definition: Definition,
+    plan: Plan,
+    *,
+    backlog: Sequence[Waiting] = (),
+    is_compared: bool = True,
+    progress: Progress | None = None,
+) -> Study:
+    """Simulate a plan, from a *backlog* of runs that wait, and, where *is_compared*, what would ease it.
 
     *progress* is told how many replications are done, of how many so far. Raises `Invalid` where what was given does
     not fit the workflow.
@@ -93,7 +100,7 @@ def study(definition: Definition, plan: Plan, *, is_compared: bool = True, progr
     tell = progress or _say_nothing
     total = plan.replications
     records = []
-    for number, record in enumerate(_records(definition, plan)):
+    for number, record in enumerate(_records(definition, plan, backlog)):
         records.append(record)
         tell(number + 1, total)
     base = [_measured(record, plan) for record in records]
@@ -104,7 +111,7 @@ def study(definition: Definition, plan: Plan, *, is_compared: bool = True, progr
     variants = []
     for index, (title, changed, adapted) in enumerate(changes):
         numbers = []
-        for number, record in enumerate(_records(changed, adapted)):
+        for number, record in enumerate(_records(changed, adapted, backlog)):
             numbers.append(_measured(record, plan))
             tell(total * (index + 1) + number + 1, total * (len(changes) + 1))
         variants.append(Variant(title=title, differences=_differences(base, numbers)))
@@ -115,9 +122,9 @@ def _say_nothing(done: int, total: int) -> None:
     """Tell nobody how far it is."""
 
 
-def _records(definition: Definition, plan: Plan) -> Iterator[Record]:
+def _records(definition: Definition, plan: Plan, backlog: Sequence[Waiting]) -> Iterator[Record]:
     rules = rules_of(definition, plan)
-    return (simulate(rules, plan, number) for number in range(plan.replications))
+    return (simulate(rules, plan, number, backlog) for number in range(plan.replications))
 
 
 def _measured(record: Record, plan: Plan) -> Numbers:

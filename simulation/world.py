@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.decide import form_of
 from holdpoint.engine.definition import AgentState, Definition
 from holdpoint.engine.errors import HoldpointError, Invalid
-from holdpoint.engine.model import Command, Crash, Decide, Finish, RequestRecord, Send
+from holdpoint.engine.model import Command, Crash, Decide, Finish, RequestRecord, RunRecord, Send, Values
 from holdpoint.engine.people import ROLE, assigned, is_excluded, is_role, may_act
 from holdpoint.simulation.arriving import arrivals_of
 from holdpoint.simulation.course import Course, Key, Rules
@@ -35,15 +36,31 @@ COMMENT = "simulated"
 Action: TypeAlias = Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A run that waits when a simulation begins, with its own definition and what its record refers to."""
+
+    definition: Definition
+    run: RunRecord
+    values: Values
+
+
 def rules_of(definition: Definition, plan: Plan, *, is_shared: bool = True) -> Rules:
     """The rules for simulations of a plan; all replications may share them."""
     roles = plan.roles
     return Rules(definition, lambda person: roles.get(person, frozenset()), plan.start, is_shared=is_shared)
 
 
-def simulate(rules: Rules, plan: Plan, replication: int) -> Record:
-    """One replication, from beginning to end. Raises `Invalid` where what was given does not fit the workflow."""
-    return _World(rules, plan, Stream(plan.seed, replication)).run()
+def simulate(rules: Rules, plan: Plan, replication: int, backlog: Sequence[Waiting] = ()) -> Record:
+    """One replication, from beginning to end. Raises `Invalid` where what was given does not fit the workflow.
+
+    *backlog* are runs that wait when it begins. They are counted among requests and people's work, not among runs.
+    """
+    world = _World(rules, plan, Stream(plan.seed, replication))
+    for number, waiting in enumerate(backlog, 1):
+        own = rules if waiting.definition is rules.definition else rules_of(waiting.definition, plan, is_shared=False)
+        world.take_over(-number, own.go_on(waiting.run, waiting.values))
+    return world.run()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -117,7 +134,6 @@ class _World:
 
     def __init__(self, rules: Rules, plan: Plan, stream: Stream) -> None:
         self.rules, self.plan, self.stream = rules, plan, stream
-        self.definition = rules.definition
         self.length = plan.days * DAY
         self.record = Record(length=self.length)
         self.now = 0
@@ -142,6 +158,12 @@ class _World:
             self.now, _, _, action = heappop(events)
             action()
         return self.record
+
+    def take_over(self, number: int, course: Course) -> None:
+        """Let a run that waits already go on."""
+        run = course.run
+        trip = Trip(began_at=self._since_start(run.started_at))
+        self._moved(_Case(number=number, initiator=run.initiator or INITIATORS, course=course, trip=trip))
 
     def _at(self, at: int, rank: int, action: Action) -> None:
         if at < self.length:
@@ -359,7 +381,8 @@ class _World:
             return
         run = case.course.run
         visit = run.visits.get(request.state, 0)
-        item = Item(case=case.number, state=request.state, visit=visit, lane=lane.label, opened_at=self.now)
+        opened_at = self.now if case.number >= 0 or case.course.version > 1 else self._since_start(request.opened_at)
+        item = Item(case=case.number, state=request.state, visit=visit, lane=lane.label, opened_at=opened_at)
         self.record.items.append(item)
         due = NEVER if case.course.due is None else case.course.due
         urgency = (_PRIORITIES.get(request.priority, 2), due) if self.plan.is_inbox_order else (0, 0)
@@ -367,6 +390,10 @@ class _World:
         case.tasks[request.id] = task
         self._be_patient(task)
         self._offer(task)
+
+    def _since_start(self, time: datetime) -> int:
+        """The time of something before the simulation."""
+        return min(-1, (time - self.plan.start) // timedelta(microseconds=1))
 
     def _close(self, task: _Task) -> None:
         """Note that a request is settled; who works on it stops, and looks for other work."""
@@ -398,7 +425,7 @@ class _World:
             option=option,
             by=by,
             comment=COMMENT if option in request.data.get("comment", ()) else None,
-            answers=self._answers_to(request, option),
+            answers=self._answers_to(task, option),
         )
         task.item.how, task.item.option = how, option
         case.voters[request.id] = (*case.voters.get(request.id, ()), by)
@@ -408,11 +435,12 @@ class _World:
         if task.is_open:  # a vote
             task.item.how, task.item.option = None, None
 
-    def _answers_to(self, request: RequestRecord, option: str) -> Json:
+    def _answers_to(self, task: _Task, option: str) -> Json:
+        request = task.request
         given = self.plan.habit(request.state).answers
         if option in given:
             return given[option]
-        state = self.definition.states[request.state]
+        state = task.case.course.definition.states[request.state]
         if request.kind == "crash" and isinstance(state, AgentState):
             outputs = [outcome.output for outcome in self.plan.work(state.name).outcomes if outcome.error is None]
             return (outputs or [None])[0] if option == "done" else None

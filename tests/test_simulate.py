@@ -188,7 +188,7 @@ def test_what_leads_nowhere_is_told(capsys: pytest.CaptureFixture[str], project:
 
     assert cli.run(["simulate", "letters", "--config", "sim.yaml"]) == 0
 
-    assert "runs wait in 'more' for a signal that never comes" in capsys.readouterr().err
+    assert "replications wait in 'more' for a signal that never comes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -216,3 +216,20 @@ def test_a_mistake_in_the_configuration_is_said_at_its_place(capsys: pytest.Capt
     (project / "bad.yaml").write_text("days: 3\npeople:\n  bosses: {cont: 2}\n")
 
     assert "bad.yaml:3:12: error: unknown key 'cont'" in _refused(capsys, 6, "letters", "--config", "bad.yaml")
+
+
+def test_it_goes_on_from_what_waits_now(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    with Engine(project=".") as engine:
+        definition = engine.load("workflows/letters.yaml")
+        runs = [engine.start(definition) for _ in range(7)]
+        before = [engine.history(run.id) for run in runs]
+    words = ("--config", "sim.yaml", "--arrivals", "1/w", "--reviewers", "boss=0", "--days", "3", "--no-what-if")
+
+    found = _json(capsys, *words, "--backlog")
+
+    first, second, *_ = found["over_time"]["state ask"]
+    assert first["open_mean"] > 6
+    assert second["open_mean"] < 3, "their deadlines come after a day"
+    assert found["numbers"]["runs"]["started"][0] < 2
+    with Engine(project=".") as engine:
+        assert [engine.history(run.id) for run in runs] == before

@@ -369,3 +369,29 @@ def test_what_nobody_gives_is_assumed_and_said() -> None:
     }
     assert plan.days == 3
     assert json.dumps([case.value for case in plan.cases])
+
+
+def test_a_run_that_waits_goes_on_with_all_that_it_has() -> None:
+    """It reads its input and an earlier decision, under its own definition, and keeps its deadline."""
+    text = GATE.replace("approve: good", "approve: more").replace(
+        "  good:",
+        '  more:\n    type: approval\n    message: "{{ ask.by }}"\n    assign: ["{{ ask.by }}"]\n'
+        "    on: {go: [{to: good, when: \"ask.by == 'ann'\"}, {to: bad}]}\n    timeout: never\n  good:",
+    )
+    clock = Clock(datetime(2026, 1, 5, 9, tzinfo=UTC))
+    with holdpoint.Engine("memory://", clock=clock, people={"ann": ["boss"]}) as engine:
+        definition = engine.loads(text)
+        engine.decide(engine.start(definition).id, "approve", by="ann")
+        engine.start(definition)
+        clock.set(clock() + timedelta(hours=1))
+        plan = _plan(
+            definition,
+            "days: 2\narrivals: {rate: 1/w, fixed: true}\npeople: {b: {names: [ann], hours: always, takes: 1h}}",
+        )
+        plan = replace(plan, start=clock())
+
+        record = simulate(rules_of(definition, plan), plan, 0, engine.backlog("gate"))
+
+    facts = {(item.state, item.opened_at, item.settled_at, item.how) for item in record.items}
+    assert facts == {("more", -HOUR, HOUR, "person"), ("ask", -HOUR, 3 * HOUR, "deadline")}
+    assert record.trips == []
