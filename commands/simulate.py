@@ -16,7 +16,8 @@ from holdpoint import api
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.artifact import write_file
 from holdpoint.commands.completion import workflows
-from holdpoint.commands.output import Part, print_json, print_table, say, warn
+from holdpoint.commands.output import print_json, say, warn
+from holdpoint.commands.tables import Cell, Column, print_table
 from holdpoint.engine.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
     from holdpoint.simulation.log import Log
     from holdpoint.simulation.plan import Plan
     from holdpoint.simulation.study import Progress, Study
+
+
+_QUEUES = (
+    Column(title="REQUESTS"),
+    *(
+        Column(title=title, is_whole=True)
+        for title in ("NUMBER", "WAIT p50", "WAIT p90", "SETTLED p50", "SETTLED p90", "OPEN", "BY DEADLINE")
+    ),
+)
+_PEOPLE = (
+    Column(title="PERSON"),
+    *(Column(title=title, is_whole=True) for title in ("DECISIONS", "AT WORK", "OF THEIR HOURS", "")),
+)
 
 
 @click.command(cls=Command)
@@ -224,8 +238,7 @@ def _print_states(study: Study) -> None:
     from holdpoint.simulation.report import say_measure
 
     measures = ("opened", "wait_p50", "wait_p90", "turnaround_p50", "turnaround_p90", "open_mean", "default_share")
-    headers = ("REQUESTS", "NUMBER", "WAIT p50", "p90", "SETTLED p50", "p90", "OPEN", "BY DEADLINE")
-    rows: list[list[Part]] = [
+    rows: list[list[Cell]] = [
         [label, *(say_measure(what, study.value(kind, name, what)) for what in measures)]
         for kind, word in (("state", "in"), ("role", "for"))
         for name in study.names(kind, "opened")
@@ -233,7 +246,7 @@ def _print_states(study: Study) -> None:
     ]
     if rows:
         say("")
-        print_table(headers, rows)
+        print_table(_QUEUES, rows)
 
 
 def _print_chart(study: Study) -> None:
@@ -252,7 +265,7 @@ def _print_people(study: Study) -> None:
     from holdpoint.simulation.charts import bar
     from holdpoint.simulation.report import say_count, say_share
 
-    rows: list[list[Part]] = []
+    rows: list[list[Cell]] = []
     for name in study.names("person", "hours"):
         share = study.estimates.get(("person", name, "utilisation"))
         hours = f"{study.value('person', name, 'hours'):,.1f} h"
@@ -262,7 +275,7 @@ def _print_people(study: Study) -> None:
         )
     if rows:
         say("")
-        print_table(("PERSON", "DECISIONS", "AT WORK", "OF THEIR HOURS", ""), rows[:20])
+        print_table(_PEOPLE, rows[:20])
         if len(rows) > 20:
             say(f"and {len(rows) - 20} more: --json, --csv or --html")
 
