@@ -77,8 +77,10 @@ if TYPE_CHECKING:
     from holdpoint.schema.changes import Comparison as Comparison
     from holdpoint.schema.changes import Side as Side
     from holdpoint.schema.changes import Verdict as Verdict
+    from holdpoint.simulation.world import Waiting
 
 MEMORY = "memory://"
+_AT_REST = ("running", "waiting")
 _log = logging.getLogger("holdpoint")
 _RUN_ID = re.compile(r"run_[0-9a-z]{16}")
 _REQUEST_ID = re.compile(r"req_[0-9a-z]{16}")
@@ -349,6 +351,19 @@ class Engine:
         rows = self._store.runs(now=now, statuses=statuses, workflow=workflow, limit=limit + 1, after=after)
         items = tuple(self._summary(row.run, now) for row in rows[:limit])
         return Page(items=items, next=rows[limit - 1].cursor if len(rows) > limit else None)
+
+    def backlog(self, workflow: str) -> tuple[Waiting, ...]:
+        """The runs of a workflow that wait now, the oldest first: what a simulation goes on from while this is open."""
+        from holdpoint.simulation.world import Waiting
+
+        now, found, after = self._loop.now(), [], None
+        while rows := self._store.runs(now=now, statuses=_AT_REST, workflow=workflow, limit=1_000, after=after):
+            after = rows[-1].cursor
+            found += [self._loop.read(row.run.id) for row in rows if row.run.phase in ("asking", "waiting", "delayed")]
+        return tuple(
+            Waiting(definition=self._loop.definition(one.run), run=one.run, values=one.values)
+            for one in sorted(found, key=lambda one: one.run.at)
+        )
 
     def inbox(
         self,

@@ -43,6 +43,7 @@ COMMANDS = {
     "artifact": "Print a revision of an artifact.",
     "diff": "Show what changed between two revisions of an artifact.",
     "tick": "Apply what is due, take up what crashed or is ready.",
+    "simulate": "Say how long requests will wait, and where it chokes.",
     "serve": "Do what tick does, as it falls due, until stopped.",
     "retry": "Take a failed run up again.",
     "move": "Put a run into another state.",

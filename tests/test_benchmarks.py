@@ -137,3 +137,21 @@ def test_scenarios_are_timed() -> None:
 
     assert report["scenarios"] == 6
     assert 0 < report["engine_ms"] < report["per_scenario_ms"]
+
+
+def test_a_year_is_predicted_from_the_one_before(declarations: Path) -> None:
+    words = ("--part", "declarations", "--data", declarations, "--replications", "1")
+
+    told = {line["prediction"]: line for line in _report("simulate", *words)["declarations"]}
+
+    assert {line["days"] for line in told.values()} == {365, 184}
+    assert told["all from 2017"]["real_mean"] == told["times of 2017, arrivals of 2018"]["real_mean"] > 400
+    assert abs(told["times of 2017, arrivals of 2018"]["error"]) < 0.15
+    assert told["all from 2017"]["error"] < -0.4, "2018 had four times the runs, which 2017 could not know"
+
+
+def test_thirty_days_of_a_thousand_runs_are_simulated() -> None:
+    told = _report("simulate", "--part", "speed")["speed"]
+
+    assert (told["days"], round(told["runs"], -3)) == (30, 30_000)
+    assert told["requests"] > 2 * told["runs"]

@@ -21,6 +21,7 @@ ROOMS = {
     "scheduler": {"scheduler", "engine"},
     "graphs": {"graphs", "engine"},
     "scenarios": {"scenarios", "schema", "engine", "api", "settings", "sources", "testing"},
+    "simulation": {"simulation", "schema", "engine"},
     "workflows": set(),
 }
 
@@ -38,6 +39,7 @@ FACES_MAY_IMPORT = {
     "holdpoint.engine.why",
     "holdpoint.settings",
     "holdpoint.sources",
+    "holdpoint.simulation",
 }
 
 # Each library that is no part of Python, and the only places that may import it.

@@ -1,0 +1,1 @@
+"""Simulation: what a workflow's queue will look like, by its real rules, under virtual time and with drawn numbers."""

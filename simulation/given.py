@@ -1,0 +1,176 @@
+"""What is given of a plan, from wherever it comes, and what is assumed of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Self
+
+from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
+from holdpoint.engine.errors import Invalid
+from holdpoint.engine.people import ROLE, is_role
+from holdpoint.simulation.draws import Distribution
+from holdpoint.simulation.hours import Hours, parse_hours
+from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Group, Habit, Outcome, Plan, Work, numbered
+from holdpoint.simulation.samples import samples
+
+HOURS = "mon-fri 09:00-17:00"
+HANDLING = Distribution(kind="exp", numbers=(900.0,))
+AGENT_TIME = Distribution(kind="constant", numbers=(60.0,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a configuration, a log or the command line says; None or empty where it says nothing."""
+
+    arrivals: Arrivals | None = None
+    cases: tuple[Case, ...] = ()
+    people: tuple[Group, ...] = ()
+    agents: Mapping[str, Work] = field(default_factory=dict)
+    habits: Mapping[str, Habit] = field(default_factory=dict)
+    signals: Mapping[str, Work] = field(default_factory=dict)
+    days: int | None = None
+    warmup: int | None = None
+    seed: int | None = None
+    replications: int | None = None
+    start: datetime | None = None
+    is_inbox_order: bool | None = None
+
+    def over(self, other: Given) -> Self:
+        """What both say; where both say something, this one is right. States are taken one by one."""
+        changes: dict[str, Any] = {}
+        for name in (one.name for one in fields(self)):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(ours, Mapping):
+                changes[name] = {**theirs, **ours}
+            elif ours is None or ours == ():
+                changes[name] = theirs
+        return replace(self, **changes)
+
+
+def hours_of(text: str, definition: Definition) -> Hours:
+    """Working hours in the workflow's time zone. Raises `Invalid`."""
+    return parse_hours(text, definition.zone)
+
+
+def complete(definition: Definition, given: Given, known: Mapping[str, frozenset[str]]) -> Plan:
+    """The plan: what is given, and an assumption for all else, which is said.
+
+    *known* are people by name, with their roles: who works where nobody is given. Raises `Invalid` where no value can
+    be made for an input or output.
+    """
+    assumed: list[str] = []
+    arrivals = given.arrivals
+    if arrivals is None:
+        arrivals = Arrivals(hours=hours_of(HOURS, definition))
+        assumed.append(f"arrivals: {arrivals.rate}, at random within {HOURS} ({definition.timezone})")
+    plan = Plan(
+        arrivals=arrivals,
+        cases=given.cases or tuple(_cases(definition, assumed)),
+        people=given.people or tuple(_people(definition, known, assumed)),
+        agents={**dict(_agents(definition, given, assumed)), **given.agents},
+        habits=given.habits,
+        signals=given.signals,
+    )
+    assumed += [
+        f"decisions of {state.name!r}: each of {', '.join(state.options)} is as likely"
+        for state in definition.states.values()
+        if isinstance(state, HumanState) and len(state.options) > 1 and not plan.habit(state.name).options
+    ]
+    assumed += [
+        f"signals: none comes to {state.name!r}"
+        for state in definition.states.values()
+        if isinstance(state, WaitState) and state.takes and state.name not in plan.signals
+    ]
+    rest = ("days", "warmup", "seed", "replications", "start", "is_inbox_order")
+    changes = {name: getattr(given, name) for name in rest if getattr(given, name) is not None}
+    plan = replace(_with_initiators(definition, plan, assumed), **changes, assumed=tuple(assumed))
+    if plan.warmup >= plan.days:
+        raise Invalid(f"warmup is {plan.warmup} days of {plan.days}; leave some to be counted", code="warmup")
+    return plan
+
+
+def with_reviewers(plan: Plan, role: str, count: int, hours: Hours) -> Plan:
+    """The plan with so many people who have a role: more or fewer in the first group that has it, or a new one."""
+    holders = [group for group in plan.people if role in group.roles]
+    if not holders:
+        group = Group(name=role, names=numbered(role, count), roles=frozenset({role}), hours=hours, takes=HANDLING)
+        return replace(plan, people=(*plan.people, group))
+    first, others = holders[0], [group for group in holders[1:] if group.names is not None]
+    rest = sum(len(group.names or ()) for group in others)
+    if count < rest:
+        raise Invalid(
+            f"{rest} people outside of group {first.name!r} have the role {role!r}; say it in --config", code="people"
+        )
+    names = resized(first, count - rest)
+    return replace(
+        plan, people=tuple(replace(group, names=names) if group is first else group for group in plan.people)
+    )
+
+
+def resized(group: Group, count: int) -> tuple[str, ...]:
+    """Names for so many people of a group, the known ones first."""
+    known = group.names or ()
+    fresh = [name for name in numbered(group.name, count + len(known)) if name not in known]
+    return (*known[:count], *fresh[: max(0, count - len(known))])
+
+
+def _cases(definition: Definition, assumed: list[str]) -> Iterator[Case]:
+    if definition.input is None:
+        yield Case(value={})
+        return
+    values = samples(definition.input, f"input of workflow {definition.workflow!r}")
+    assumed.append(f"inputs: {len(values)} made from their schema, each as likely")
+    yield from (Case(value=value) for value in values)
+
+
+def _agents(definition: Definition, given: Given, assumed: list[str]) -> Iterator[tuple[str, Work]]:
+    for state in definition.states.values():
+        if not isinstance(state, AgentState) or state.value is not None or state.name in given.agents:
+            continue
+        values = [None] if state.output is None else samples(state.output, f"output of state {state.name!r}")
+        made = "empty" if state.output is None else f"{len(values)} made from its schema"
+        assumed.append(f"agent {state.name!r}: takes {AGENT_TIME} and never fails; output: {made}")
+        yield state.name, Work(takes=AGENT_TIME, outcomes=tuple(Outcome(output=value) for value in values))
+
+
+def asked(definition: Definition) -> list[str]:
+    """Whom the requests of a workflow may ask, as it says; `""` stands for anyone."""
+    found: dict[str, None] = {}
+    for state in definition.states.values():
+        if isinstance(state, HumanState):
+            assign = state.assign
+        elif isinstance(state, AgentState) and state.after_crash == "ask":
+            assign = state.ask.assign
+        else:
+            continue
+        for people in assign.values() if isinstance(assign, Mapping) else [assign]:
+            found.update(dict.fromkeys(people or ("",)))
+    return list(found)
+
+
+def _people(definition: Definition, known: Mapping[str, frozenset[str]], assumed: list[str]) -> Iterator[Group]:
+    hours = hours_of(HOURS, definition)
+    words = asked(definition)
+    groups: dict[frozenset[str], list[str]] = {}
+    for name, roles in known.items():
+        groups.setdefault(roles, []).append(name)
+    missing = [entry.removeprefix(ROLE) for entry in words if is_role(entry)]
+    missing = [role for role in missing if not any(role in roles for roles in groups)]
+    found = [(", ".join(sorted(roles)) or "people", tuple(names), roles) for roles, names in groups.items()]
+    found += [(role, numbered(role, 1), frozenset({role})) for role in missing]
+    if not found and "" in words:
+        found.append(("reviewer", numbered("reviewer", 1), frozenset()))
+    for name, names, roles in found:
+        yield Group(name=name, names=names, roles=roles, hours=hours, takes=HANDLING)
+        work = f"{HOURS} ({definition.timezone}), {HANDLING} for a request"
+        assumed.append(f"people {name!r}: {len(names)} ({', '.join(names)}), {work}")
+
+
+def _with_initiators(definition: Definition, plan: Plan, assumed: list[str]) -> Plan:
+    if INITIATORS in (group.name for group in plan.people) or "initiator" not in asked(definition):
+        return plan
+    hours = hours_of(HOURS, definition)
+    assumed.append(f"initiators: as many as there are runs, {HOURS} ({definition.timezone}), {HANDLING} for a request")
+    return replace(plan, people=(*plan.people, Group(name=INITIATORS, names=None, hours=hours, takes=HANDLING)))

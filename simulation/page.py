@@ -1,0 +1,230 @@
+"""A study as one HTML page that needs nothing else: charts in SVG, light and dark, no scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+
+from holdpoint.simulation.charts import nice
+from holdpoint.simulation.measures import Key
+from holdpoint.simulation.report import (
+    COMPARED_NAMES,
+    choke,
+    say_count,
+    say_difference,
+    say_measure,
+    say_share,
+    say_span,
+)
+from holdpoint.simulation.study import Moment, Study, Variant
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 640, 200, 64, 24, 10
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1c2530;--soft:#5b6774;--line:#d5dbe1;--paper:#fff;--a:#2f6fab;--b:#c2571a}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e8ec;--soft:#9aa6b2;--line:#39424c;--paper:#14181d}
+:root{--a:#6fb1ec;--b:#f0955a}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
+body{max-width:46rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p.soft,li.soft{color:var(--soft)}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:.25rem .6rem .25rem 0;text-align:right;border-bottom:1px solid var(--line)}
+th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft)}
+.scroll{overflow-x:auto}td.clear{font-weight:600}svg{width:100%;height:auto;display:block}
+svg text{fill:var(--soft);font-size:11px}svg .grid{stroke:var(--line)}svg .band{fill:var(--a);opacity:.22}
+svg .a{stroke:var(--a);fill:none;stroke-width:2}svg .b{stroke:var(--b);fill:none;stroke-width:2}
+svg .bar{fill:var(--a)}svg .back{fill:var(--line)}
+.key b{color:var(--a)}.key i{color:var(--b);font-style:normal;font-weight:600}
+"""
+
+
+def to_html(study: Study) -> str:
+    """The page."""
+    title = f"Simulation of {study.definition.workflow}"
+    body = "\n".join(_body(study, title))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _body(study: Study, title: str) -> Iterator[str]:
+    plan = study.plan
+    yield f"<h1>{escape(title)}</h1>"
+    yield (
+        f'<p class="soft">{plan.days} days, the first {plan.warmup} not counted; {plan.replications} replications, '
+        f"seed {plan.seed}; intervals of 95 %. Definition {study.definition.version[:12]}.</p>"
+    )
+    yield "<h2>Where it chokes</h2>"
+    yield _list(choke(study))
+    yield "<h2>Runs</h2>"
+    yield _runs(study)
+    yield "<h2>Open requests</h2>"
+    yield '<p class="key soft"><b>mean</b> by the day, and the band from 5 to 95 % of all hours</p>'
+    yield _band(study.days["all", ""]) if ("all", "") in study.days else "<p>none</p>"
+    yield "<h2>Waiting until somebody begins</h2>"
+    yield '<p class="key soft"><b>median</b> and <i>90th percentile</i> of the requests opened on that day</p>'
+    for kind, name in _queues(study):
+        yield f"<h3>{escape(name)}</h3>"
+        yield _waits(study.days[kind, name])
+    yield "<h2>By state</h2>"
+    yield _states(study)
+    yield "<h2>People</h2>"
+    yield _people(study)
+    if study.variants:
+        yield "<h2>What would change it</h2>"
+        yield '<p class="soft">Differences, by the same random numbers; bold where the interval leaves zero out.</p>'
+        yield _variants(study.variants)
+    if plan.assumed:
+        yield "<h2>Assumed</h2>"
+        yield _list(plan.assumed)
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are HTML already; headers are text."""
+    head = "".join(f"<th>{escape(text)}</th>" for text in headers)
+    lines = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    return text if text.startswith("<td") else f"<td>{text}</td>"
+
+
+def _said(study: Study, key: Key) -> str:
+    """A number with its interval."""
+    found = study.estimates.get(key)
+    if found is None:
+        return "—"
+    mean, low, high = (say_measure(key[2], number) for number in (found.mean, found.low, found.high))
+    return f'{mean} <span title="95 %">({low} to {high})</span>' if found.low != found.high else mean
+
+
+def _runs(study: Study) -> str:
+    rows = [["started", _said(study, ("runs", "", "started"))]]
+    rows += [
+        [escape(name), _said(study, ("runs", name, "share"))]
+        for name in study.names("runs", "share")
+        if study.value("runs", name, "share")
+    ]
+    rows += [
+        [f"from start to end, {name}", _said(study, ("runs", "", f"cycle_{name}"))] for name in ("p50", "p90", "p95")
+    ]
+    rows.append(["still open at the end", _said(study, ("runs", "", "open"))])
+    return _table(["", "mean (95 %)"], rows)
+
+
+def _queues(study: Study) -> list[tuple[str, str]]:
+    """The roles whose requests wait, the worst first."""
+    names = [name for name in study.names("role", "queue_mean") if study.value("role", name, "wait_p95")]
+    return [("role", name) for name in sorted(names, key=lambda name: -study.value("role", name, "queue_mean"))[:6]]
+
+
+def _states(study: Study) -> str:
+    headers = ["state", "requests", "wait p50", "p90", "p95", "settled p50", "p90", "open", "by deadline"]
+    measures = [
+        "opened",
+        "wait_p50",
+        "wait_p90",
+        "wait_p95",
+        "turnaround_p50",
+        "turnaround_p90",
+        "open_mean",
+        "default_share",
+    ]
+    rows = [
+        [escape(name), *(say_measure(what, study.value("state", name, what)) for what in measures)]
+        for name in study.names("state", "opened")
+    ]
+    return _table(headers, rows)
+
+
+def _people(study: Study) -> str:
+    rows = []
+    for name in study.names("person", "hours"):
+        share = study.estimates.get(("person", name, "utilisation"))
+        shown = "—" if share is None else f"{say_share(share.mean)} {_meter(share.mean)}"
+        hours = study.value("person", name, "hours")
+        rows.append([escape(name), say_count(study.value("person", name, "decisions")), f"{hours:,.1f} h", shown])
+    return _table(["person", "decisions", "at work on requests", "of their hours"], rows)
+
+
+def _meter(share: float) -> str:
+    width = 100 * max(0.0, min(1.0, share))
+    return (
+        '<svg viewBox="0 0 100 8" style="display:inline-block;width:6rem;height:.5rem" role="img">'
+        f'<rect class="back" width="100" height="8"/><rect class="bar" width="{width:.1f}" height="8"/></svg>'
+    )
+
+
+def _variants(variants: Sequence[Variant]) -> str:
+    rows = []
+    for variant in variants:
+        cells = [escape(variant.title)]
+        for key, found in variant.differences.items():
+            mean, low, high = (say_difference(key[2], number) for number in (found.mean, found.low, found.high))
+            kind = ' class="clear"' if found.is_clear else ""
+            cells.append(f"<td{kind}>{mean}<br><small>{low} to {high}</small></td>")
+        rows.append(cells)
+    return _table(["change", *COMPARED_NAMES.values()], rows)
+
+
+def _band(days: Sequence[Moment]) -> str:
+    top = nice(max((day.open_p95 for day in days), default=1.0))
+    high = [(index, day.open_p95) for index, day in enumerate(days)]
+    low = [(index, day.open_p05) for index, day in reversed(list(enumerate(days)))]
+    band = f'<polygon class="band" points="{_points(high + low, len(days), top)}"/>'
+    mean = [(index, day.open_mean) for index, day in enumerate(days)]
+    titles = [f"day {number}: {say_count(day.open_mean)} open" for number, day in enumerate(days, 1)]
+    return _svg(len(days), top, say_count, [band, _line("a", mean, len(days), top)], titles)
+
+
+def _waits(days: Sequence[Moment]) -> str:
+    top = max(max(day.wait_p90, day.wait_p50) for day in days) or 1.0
+    lines = [
+        _line("a", [(index, day.wait_p50) for index, day in enumerate(days)], len(days), top),
+        _line("b", [(index, day.wait_p90) for index, day in enumerate(days)], len(days), top),
+    ]
+    titles = [f"day {number}: {say_span(day.wait_p50)}, {say_span(day.wait_p90)}" for number, day in enumerate(days, 1)]
+    return _svg(len(days), top, say_span, lines, titles)
+
+
+def _line(kind: str, places: Sequence[tuple[int, float]], count: int, top: float) -> str:
+    return f'<polyline class="{kind}" points="{_points(places, count, top)}"/>'
+
+
+def _points(places: Sequence[tuple[int, float]], count: int, top: float) -> str:
+    return " ".join(f"{_x(index, count):.1f},{_y(value, top):.1f}" for index, value in places)
+
+
+def _x(index: float, count: int) -> float:
+    return _LEFT + (_WIDTH - _LEFT - 8) * (index + 0.5) / count
+
+
+def _y(value: float, top: float) -> float:
+    return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - value / top)
+
+
+def _svg(count: int, top: float, say: Callable[[float], str], shapes: Sequence[str], titles: Sequence[str]) -> str:
+    """A chart by day with its scale; each day says its numbers where one points at it."""
+    grid = "".join(
+        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - 8}" y1="{_y(value, top):.1f}" y2="{_y(value, top):.1f}"/>'
+        f'<text x="{_LEFT - 6}" y="{_y(value, top) + 4:.1f}" text-anchor="end">{escape(say(value))}</text>'
+        for value in (0.0, top / 2, top)
+    )
+    step = max(1, count // 10)
+    days = "".join(
+        f'<text x="{_x(day, count):.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{day + 1}</text>'
+        for day in range(0, count, step)
+    )
+    width, height = _x(1, count) - _x(0, count), _HEIGHT - _TOP - _BOTTOM
+    hover = "".join(
+        f'<rect x="{_x(index, count) - width / 2:.1f}" y="{_TOP}" width="{width:.1f}" height="{height}" '
+        f'fill="transparent"><title>{escape(text)}</title></rect>'
+        for index, text in enumerate(titles)
+    )
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{grid}{days}{"".join(shapes)}{hover}</svg>'

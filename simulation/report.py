@@ -1,0 +1,183 @@
+"""What a study says: in words, as JSON, and as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from holdpoint.engine.canonical import Json
+from holdpoint.engine.definition import HumanState
+from holdpoint.engine.times import format_time
+from holdpoint.simulation.estimates import Estimate
+from holdpoint.simulation.measures import Key
+from holdpoint.simulation.plan import Group
+from holdpoint.simulation.study import COMPARED, Study
+
+COLUMNS = ("day", "kind", "name", "measure", "value")
+COMPARED_NAMES: Mapping[Key, str] = dict(
+    zip(
+        COMPARED,
+        ("mean wait", "wait p90", "by deadline", "open requests", "run p50", "run p90", "success"),
+        strict=True,
+    )
+)
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+POINTS = " points"
+_LITTLE = 0.05
+_FULL = 0.95
+_GROWTH = 1.5
+
+
+def say_span(seconds: float) -> str:
+    """A duration for people, by its two largest units: `1d4h`, `12m30s`, `0s`."""
+    sign, rest = ("-" if seconds <= -0.5 else ""), round(abs(seconds))
+    index = next((index for index, (size, _) in enumerate(_UNITS) if rest >= size), len(_UNITS) - 1)
+    size, unit = _UNITS[index]
+    if index == len(_UNITS) - 1:
+        return f"{sign}{rest}{unit}"
+    smaller, its_unit = _UNITS[index + 1]
+    count, more = divmod(round(rest / smaller), size // smaller)
+    return f"{sign}{count}{unit}" + (f"{more}{its_unit}" if more else "")
+
+
+def say_share(share: float) -> str:
+    """A share for people: `12.6 %`."""
+    return f"{100 * share:.1f} %"
+
+
+def say_count(number: float) -> str:
+    """A mean count for people: one decimal where it is small."""
+    return f"{number:,.1f}" if abs(number) < 100 else f"{number:,.0f}"
+
+
+def say_measure(what: str, value: float) -> str:
+    """A number in the unit of what it measures."""
+    if what.endswith(("share", "utilisation")):
+        return say_share(value)
+    if what.startswith(("wait", "cycle", "turnaround")):
+        return say_span(value)
+    return say_count(value)
+
+
+def say_difference(what: str, value: float) -> str:
+    """A difference in the unit of what it measures, with its sign; of shares, in points of a hundred."""
+    text = f"{100 * value:.1f}{POINTS}" if what.endswith(("share", "utilisation")) else say_measure(what, value)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def choke(study: Study) -> list[str]:
+    """Where requests wait the longest, and why: sentences."""
+    roles = sorted(study.names("role", "queue_mean"), key=lambda name: -study.value("role", name, "queue_mean"))
+    said = [
+        f"nobody may decide {count} requests of {state!r} in all replications" for state, count in study.nobody.items()
+    ]
+    said = [f"{text}: they wait for their deadline" for text in said]
+    if not roles or study.value("role", roles[0], "queue_mean") < _LITTLE:
+        return [*said, "nothing chokes: requests hardly wait for somebody to begin with them"]
+    role = roles[0]
+
+    def value(what: str) -> float:
+        return study.value("role", role, what)
+
+    said.append(
+        f"requests for {role!r} wait most: {say_count(value('queue_mean'))} at any time wait for somebody to begin, "
+        f"half of them {say_span(value('wait_p50'))}, one in ten {say_span(value('wait_p90'))} or longer"
+    )
+    said += [_busy(study, group) for group in study.plan.people if group.count is not None and _serves(group, role)]
+    if value("default_share") > 0:
+        said.append(f"{say_share(value('default_share'))} of them end by their deadline")
+    growth = _growth(study, role)
+    if growth is not None:
+        said.append(growth)
+    return said
+
+
+def _serves(group: Group, role: str) -> bool:
+    return role == "anyone" or not group.roles.isdisjoint(role.split(", "))
+
+
+def _busy(study: Study, group: Group) -> str:
+    share = study.value("group", group.name, "utilisation")
+    who = f"the {group.count} in {group.name!r} are" if group.count != 1 else f"{group.name!r}, one person, is"
+    why = " they cannot keep up" if share >= _FULL else " it is their hours, not their number" if share < 0.5 else ""
+    return f"{who} busy {say_share(share)} of their hours" + (f":{why}" if why else "")
+
+
+def _growth(study: Study, role: str) -> str | None:
+    """Whether the queue is longer in the last quarter than in the second."""
+    days = study.days["role", role][study.plan.warmup :]
+    if len(days) < 8:
+        return None
+    quarter = len(days) // 4
+    early, late = ([day.open_mean for day in part] for part in (days[quarter : 2 * quarter], days[-quarter:]))
+    before, after = sum(early) / len(early), sum(late) / len(late)
+    if after < _GROWTH * before or after - before < 1:
+        return None
+    return f"the queue grows: from {say_count(before)} open in the second quarter to {say_count(after)} in the last"
+
+
+def to_dict(study: Study) -> Json:
+    """Everything as JSON. Numbers are `[mean, low, high]`, durations in seconds."""
+    plan = study.plan
+    return {
+        "workflow": study.definition.workflow,
+        "definition": study.definition.version,
+        "days": plan.days,
+        "warmup": plan.warmup,
+        "seed": plan.seed,
+        "replications": plan.replications,
+        "start": format_time(plan.start),
+        "assumed": list(plan.assumed),
+        "numbers": _nested(study),
+        "over_time": {
+            f"{kind} {name}".strip(): [asdict(day) for day in days] for (kind, name), days in study.days.items()
+        },
+        "chokes": choke(study),
+        "what_if": [
+            {
+                "change": one.title,
+                "differences": {
+                    " ".join(key).replace("  ", " "): found.to_list() for key, found in one.differences.items()
+                },
+            }
+            for one in study.variants
+        ],
+        "failed": dict(study.reasons),
+        "nobody": dict(study.nobody),
+        "waiting": dict(study.waiting),
+    }
+
+
+def _nested(study: Study) -> Json:
+    found: dict[str, Json] = {}
+    for (kind, name, what), value in study.estimates.items():
+        place = found.setdefault(kind, {})
+        if name:
+            place = place.setdefault(name, {})
+        place[what] = value.to_list()
+    return found
+
+
+def to_rows(study: Study) -> Iterator[Sequence[str]]:
+    """Everything as rows: day by day first, then the numbers of the whole, whose day is empty, and its changes."""
+    for (kind, name), days in study.days.items():
+        for number, day in enumerate(days, 1):
+            yield from ((str(number), kind, name, what, f"{value:.6g}") for what, value in asdict(day).items())
+    for (kind, name, what), found in study.estimates.items():
+        yield from (("", kind, name, f"{what}{end}", number) for end, number in _interval(found))
+    for variant in study.variants:
+        for key, found in variant.differences.items():
+            what = "_".join(filter(None, key))
+            yield from (("", "what_if", variant.title, f"{what}{end}", number) for end, number in _interval(found))
+
+
+def _interval(found: Estimate) -> Iterator[tuple[str, str]]:
+    return zip(("", "_low", "_high"), (f"{number:.6g}" for number in found.to_list()), strict=True)
+
+
+def unasked(study: Study) -> list[str]:
+    """The states that ask people and did so in no replication."""
+    asked = set(study.names("state", "opened"))
+    return [
+        name for name, state in study.definition.states.items() if isinstance(state, HumanState) and name not in asked
+    ]

@@ -1,0 +1,154 @@
+"""Plans fitted to what happened: a simulated past is found again, from a log and from a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import holdpoint
+from holdpoint import api
+from holdpoint.engine.errors import Invalid
+from holdpoint.simulation.fit import fit
+from holdpoint.simulation.log import log_of, read_log
+from holdpoint.testing import Clock
+
+TEXT = """
+workflow: fitted
+input: {type: object, properties: {n: {type: integer}}}
+states:
+  work: {type: agent, python: "a:b", output: {type: object}, on: {done: ask, error: ask}}
+  ask:
+    type: approval
+    message: "?"
+    assign: ["role:boss"]
+    on: {approve: end, reject: end}
+    timeout: 4h
+    default: reject
+  end: {type: end}
+"""
+HEADER = "run,state,option,by,opened_at,settled_at\n"
+
+
+def _log(tmp_path: Path, rows: str, header: str = HEADER) -> Path:
+    path = tmp_path / "log.csv"
+    path.write_text(header + rows)
+    return path
+
+
+def test_a_log_gives_arrivals_durations_shares_and_people(tmp_path: Path) -> None:
+    rows = "".join(
+        f"r{day},work,,,2026-01-{day:02}T09:00:00Z,2026-01-{day:02}T09:02:00Z\n"
+        f"r{day},ask,{'approve' if day % 4 else 'reject'},ann,2026-01-{day:02}T09:02:00Z,2026-01-{day:02}T09:12:00Z\n"
+        for day in range(1, 29)
+    )
+    definition = api.loads(TEXT)
+
+    given = fit(definition, read_log(_log(tmp_path, rows), definition), {"ann": frozenset({"boss", "legal"})})
+
+    assert given.arrivals is not None
+    assert given.arrivals.rate.count == pytest.approx(7, rel=0.05)
+    assert {hour for hour, weight in enumerate(given.arrivals.week) if weight} == {9 + 24 * day for day in range(7)}
+    assert given.habits["ask"].options == {"approve": 21, "reject": 7}
+    (group,) = given.people
+    assert (group.names, group.roles) == (("ann",), frozenset({"boss", "legal"}))
+    assert group.hours.week[0] == ((9 * 60, 10 * 60),)
+    assert group.takes.at(0.5) == 600
+
+
+def test_a_decision_took_no_longer_than_since_the_one_before(tmp_path: Path) -> None:
+    rows = (
+        "r1,ask,approve,ann,2026-01-05T09:00:00Z,2026-01-05T09:10:00Z\n"
+        "r2,ask,approve,ann,2026-01-05T09:00:00Z,2026-01-05T09:20:00Z\n"
+        "r3,ask,approve,ann,2026-01-05T09:00:00Z,2026-01-05T09:30:00Z\n"
+    )
+    definition = api.loads(TEXT)
+
+    (group,) = fit(definition, read_log(_log(tmp_path, rows), definition), {}).people
+
+    assert {group.takes.at(share) for share in (0.0, 0.5, 1.0)} == {600}
+    assert group.roles == frozenset({"boss"})
+
+
+def test_a_log_without_people_gives_times_as_they_are(tmp_path: Path) -> None:
+    rows = (
+        "r1,ask,approve,2026-01-05T09:00:00Z,2026-01-05T10:00:00Z\n"
+        "r2,ask,approve,2026-01-05T09:00:00Z,2026-01-05T10:00:00Z\n"
+        "r3,ask,,2026-01-05T09:00:00Z,\n"
+    )
+    definition = api.loads(TEXT)
+
+    given = fit(definition, read_log(_log(tmp_path, rows, HEADER.replace("by,", "")), definition), {})
+
+    (everybody,) = given.people
+    takes = given.habits["ask"].takes
+    assert everybody.names is None
+    assert takes is not None
+    assert given.habits["ask"].options == {"approve": 2}
+    assert takes.at(0.3) == 3_600
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("r,nope,a,,2026-01-05T09:00:00Z,2026-01-05T09:00:00Z\n", "log.csv:2: there is no such state 'nope'"),
+        ("r,ask,aprove,,2026-01-05T09:00:00Z,2026-01-05T09:00:00Z\n", "no option 'aprove'; did you mean 'approve'"),
+        ("r,ask,approve,,yesterday,2026-01-05T09:00:00Z\n", "log.csv:2: 'yesterday' is not a time"),
+        ("r,ask,approve,,2026-01-05T09:00:01Z,2026-01-05T09:00:00Z\n", "settled before it was opened"),
+        ("", "nothing below the header"),
+    ],
+)
+def test_a_log_that_does_not_fit_is_refused(tmp_path: Path, rows: str, said: str) -> None:
+    with pytest.raises(Invalid, match=said):
+        read_log(_log(tmp_path, rows), api.loads(TEXT))
+
+
+def test_a_column_too_few_or_too_many_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="column 'opened_at' is missing"):
+        read_log(_log(tmp_path, "", "run,state,option,settled_at\n"), api.loads(TEXT))
+    with pytest.raises(Invalid, match="unknown column 'who'"):
+        read_log(_log(tmp_path, "", "run,state,option,opened_at,settled_at,who\n"), api.loads(TEXT))
+
+
+def test_the_history_of_a_database_gives_the_same() -> None:
+    clock = Clock(datetime(2026, 1, 5, 9, tzinfo=UTC))
+    answers = iter([{"n": 1}, {"n": 2}, None])
+
+    def work() -> dict[str, int]:
+        clock.set(clock() + timedelta(minutes=3))
+        answer = next(answers)
+        if answer is None:
+            raise ValueError("broken")
+        return answer
+
+    with holdpoint.Engine("memory://", clock=clock, agents={"a:b": work}, people={"ann": ["boss"]}) as engine:
+        definition = engine.loads(TEXT)
+        for option in ("approve", "reject", None):
+            run = engine.start(definition, {"n": 5})
+            clock.set(clock() + timedelta(minutes=10))
+            if option is None:
+                clock.advance(engine, "4h")
+            else:
+                engine.decide(run.id, option, by="ann")
+        runs = [engine.get_run(one.id) for one in engine.runs().items]
+        log = log_of(definition, [(run, engine.history(run.id)) for run in runs])
+
+    given = fit(definition, log, {"ann": frozenset({"boss"})})
+
+    assert [(case.value, case.weight) for case in given.cases] == [({"n": 5}, 3)]
+    assert given.habits["ask"].options == {"approve": 1, "reject": 1}
+    assert [(one.output, one.error, one.weight) for one in given.agents["work"].outcomes] == [
+        ({"n": 2}, None, 1),
+        ({"n": 1}, None, 1),
+        (None, "ValueError: broken", 1),
+    ]
+    assert given.agents["work"].takes.at(0.5) == 180
+    assert [group.takes.at(0.5) for group in given.people] == [600]
+
+
+def test_a_database_without_runs_has_nothing_to_fit() -> None:
+    definition = api.loads(TEXT)
+
+    with pytest.raises(Invalid, match="no run of 'fitted' is there to fit to"):
+        fit(definition, log_of(definition, []), {})

@@ -1,0 +1,397 @@
+"""Virtual time around the engine's rules: that runs move as they do in the engine, and people as they are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import holdpoint
+from holdpoint import api, settings
+from holdpoint.engine.durations import parse_duration
+from holdpoint.engine.errors import Invalid
+from holdpoint.simulation.given import complete, with_reviewers
+from holdpoint.simulation.hours import DAY, SECOND, parse_hours
+from holdpoint.simulation.plan import Plan
+from holdpoint.simulation.reading import read_config
+from holdpoint.simulation.record import Record
+from holdpoint.simulation.study import study, with_timeout
+from holdpoint.simulation.world import rules_of, simulate
+from holdpoint.testing import Clock
+
+WORKFLOWS = Path(__file__).parents[2] / "workflows"
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+GATE = """
+workflow: gate
+timezone: Europe/Rome
+states:
+  ask:
+    type: approval
+    message: "?"
+    assign: ["role:boss"]
+    on: {approve: good, reject: bad}
+    timeout: 4h
+    default: reject
+  good: {type: end}
+  bad: {type: end, outcome: failure}
+"""
+
+
+def _plan(definition: holdpoint.Definition, config: str, **people: frozenset[str]) -> Plan:
+    return complete(definition, read_config(config.encode(), "config.yaml", definition, Path()), people)
+
+
+def _record(text: str, config: str, replication: int = 0) -> Record:
+    definition = api.loads(text)
+    plan = _plan(definition, config)
+    return simulate(rules_of(definition, plan), plan, replication)
+
+
+def _facts(record: Record) -> list[tuple[Any, ...]]:
+    trips = [(trip.began_at, trip.ended_at, trip.status) for trip in record.trips]
+    items = [(item.state, item.opened_at, item.begun_at, item.settled_at, item.how) for item in record.items]
+    return [*trips, *items]
+
+
+@pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*/*.yaml")), ids=lambda path: path.stem)
+def test_runs_that_share_their_ways_move_as_those_that_go_alone(path: Path) -> None:
+    definition = api.load(path)
+    roles = settings.load(path.parent).roles
+    config = b"days: 12\narrivals: 6/d\nstart: '2026-03-24T00:00:00Z'\n"  # the clocks change in between
+    plan = complete(definition, read_config(config, "config.yaml", definition, Path()), roles)
+
+    shared = simulate(rules_of(definition, plan), plan, 0)
+    alone = simulate(rules_of(definition, plan, is_shared=False), plan, 0)
+
+    assert _facts(shared) == _facts(alone)
+    assert len(shared.trips) > 20
+
+
+def test_a_guard_that_reads_the_time_is_asked_at_each_runs_own_time() -> None:
+    text = """
+workflow: late
+states:
+  ask: {type: approval, message: "?", on: {go: [{to: early, when: "now < '2026-01-07'"}, {to: late}]}, timeout: never}
+  early: {type: end}
+  late: {type: end, outcome: failure}
+"""
+    config = "days: 4\narrivals: {rate: 1/d, fixed: true}\npeople: {all: {count: 1, hours: always, takes: 1h}}"
+
+    record = _record(text, config)
+
+    assert [trip.status for trip in record.trips] == ["success", "failure", "failure"]
+
+
+def test_a_run_meets_what_the_engine_does_at_the_same_times() -> None:
+    """The same story told to the engine itself: an attempt fails and is made again, a person is late, the deadline."""
+    text = """
+workflow: story
+timezone: Europe/Rome
+states:
+  work: {type: agent, python: "a:b", retry: {attempts: 2, delay: 10m, factor: 1}, on: {done: ask, error: ask}}
+  ask:
+    type: approval
+    message: "?"
+    assign: ["role:boss"]
+    on: {approve: good, reject: bad}
+    timeout: 2d
+    default: reject
+  good: {type: end}
+  bad: {type: end, outcome: failure}
+"""
+    start = datetime(2026, 3, 27, 12, tzinfo=UTC)
+    config = """
+days: 10
+start: "2026-03-26T12:00:00Z"
+arrivals: {rate: 1/w, fixed: true}
+agents: {work: {takes: 0s, error: broken}}
+people: {bosses: {count: 1, roles: [boss], hours: always, takes: 5d}}
+"""
+    definition = api.loads(text)
+    clock = Clock(start)
+
+    def broken() -> None:
+        raise ValueError("broken")
+
+    with holdpoint.Engine("memory://", clock=clock, agents={"a:b": broken}) as engine:
+        run = engine.start(definition)
+        for _ in range(4):
+            clock.set(engine.next_due() or clock())
+            engine.tick()
+        run = engine.get_run(run.id)
+        entries = engine.history(run.id)
+    (opened,) = [entry.at for entry in entries if entry.kind == "request.opened"]
+    plan = _plan(definition, config)
+    plan = replace(plan, arrivals=replace(plan.arrivals, times=((start - plan.start).total_seconds(),)))
+    record = simulate(rules_of(definition, plan), plan, 0)
+
+    (item,), (trip,) = record.items, record.trips
+    assert trip.status == run.outcome == "failure"
+    assert run.ended_at is not None
+    assert item.settled_at is not None
+    # A retry's delay is spread by the run's own hash, over half of it.
+    begun = plan.start + timedelta(microseconds=item.opened_at)
+    assert abs(begun - opened) <= timedelta(minutes=5)
+    assert timedelta(microseconds=item.settled_at - item.opened_at) == run.ended_at - opened == timedelta(hours=47)
+
+
+def test_a_deadline_ends_a_request_that_somebody_has_in_hand() -> None:
+    config = (
+        "days: 2\narrivals: {rate: 1/d, fixed: true}\npeople: {b: {count: 1, roles: [boss], hours: always, takes: 5h}}"
+    )
+
+    record = _record(GATE, config)
+
+    (item,) = record.items
+    assert (item.how, item.begun_at, item.settled_at) == ("deadline", item.opened_at, item.opened_at + 4 * HOUR)
+    assert record.toils["b-1"].spells == [(item.opened_at, item.settled_at)]
+    assert record.trips[0].status == "failure"
+
+
+def test_a_decision_at_the_due_time_comes_second() -> None:
+    config = (
+        "days: 2\narrivals: {rate: 1/d, fixed: true}\npeople: {b: {count: 1, roles: [boss], hours: always, takes: 4h}}"
+    )
+
+    assert [item.how for item in _record(GATE, config).items] == ["deadline"]
+
+
+def test_nobody_works_outside_of_their_hours() -> None:
+    config = """
+days: 7
+start: "2026-01-05T00:00:00Z"
+arrivals: 40/d
+people: {b: {count: 2, roles: [boss], hours: "mon-fri 09:00-12:00", takes: exp(10m)}}
+"""
+    record = _record(GATE, config)
+    begun = [item.begun_at for item in record.items if item.begun_at is not None]
+
+    assert begun
+    assert {datetime.fromtimestamp(at / SECOND + 1_767_571_200, UTC).hour for at in begun} <= {
+        8,
+        9,
+        10,
+    }  # Rome is 1 ahead
+    assert all(toil.busy(0, 7 * DAY) <= 15 * HOUR for toil in record.toils.values())
+
+
+def test_one_person_does_one_thing_at_a_time() -> None:
+    record = _record(
+        GATE, "days: 3\narrivals: 60/d\npeople: {b: {count: 3, roles: [boss], hours: always, takes: exp(1h)}}"
+    )
+
+    for toil in record.toils.values():
+        assert len(toil.spells) > 10
+        assert all(end <= begun for (_, end), (begun, _) in zip(toil.spells, toil.spells[1:], strict=False))
+
+
+def test_the_most_urgent_request_is_taken_first_and_fifo_takes_the_oldest() -> None:
+    text = """
+workflow: urgent
+input: {type: object, required: [fast], properties: {fast: {type: boolean}}}
+initial: [{to: fast, when: input.fast}, {to: slow}]
+states:
+  fast: {type: approval, message: "?", on: {go: end}, priority: urgent, timeout: never}
+  slow: {type: approval, message: "?", on: {go: end}, timeout: never}
+  end: {type: end}
+"""
+    config = "days: 20\narrivals: 22/d\norder: %s\npeople: {all: {count: 1, hours: always, takes: exp(1h)}}"
+    waits = {}
+    for order in ("inbox", "fifo"):
+        definition = api.loads(text)
+        found = study(definition, replace(_plan(definition, config % order), replications=2), is_compared=False)
+        waits[order] = [found.value("state", name, "wait_mean") for name in ("fast", "slow")]
+
+    assert waits["inbox"][0] < waits["inbox"][1] / 2
+    assert waits["fifo"][0] > waits["inbox"][0] * 2
+
+
+def test_who_is_excluded_decides_nothing() -> None:
+    text = GATE.replace('assign: ["role:boss"]', 'assign: ["role:boss"]\n    exclude: [ann]')
+    config = "days: 5\narrivals: 30/d\npeople: {b: {names: [ann, bob], roles: [boss], hours: always, takes: exp(30m)}}"
+
+    record = _record(text, config)
+
+    assert record.toils["ann"].spells == []
+    assert len(record.toils["bob"].spells) > 50
+
+
+def test_initiators_do_what_only_they_may_do() -> None:
+    text = GATE.replace('assign: ["role:boss"]', "assign: [initiator]").replace("4h", "40h")
+
+    record = _record(text, "days: 3\narrivals: 5/d\npeople: {initiators: {count: unlimited, hours: always, takes: 1h}}")
+
+    settled = [item for item in record.items if item.settled_at is not None]
+    assert settled
+    assert {(item.how, (item.settled_at or 0) - item.opened_at) for item in settled} == {("person", HOUR)}
+
+
+def test_requests_for_nobody_are_counted_and_wait_for_their_deadline() -> None:
+    record = _record(GATE, "days: 2\narrivals: {rate: 2/d, fixed: true}\npeople: {c: {count: 1, roles: [clerk]}}")
+
+    assert record.nobody == {"ask": 3}
+    assert {item.how for item in record.items} == {"deadline"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        pytest.param("{output: {}}", "success", id="an output"),
+        pytest.param("{error: broken}", "failed", id="an error"),
+        pytest.param("{crash: true}", "failed", id="crashes until it is poisoned"),
+    ],
+)
+def test_an_agent_does_what_it_is_told(outcome: str, status: str) -> None:
+    text = 'workflow: w\nstates:\n  a: {type: agent, python: "x:y", next: end}\n  end: {type: end}\n'
+
+    record = _record(
+        text, f"days: 3\narrivals: {{rate: 1/d, fixed: true}}\nagents: {{a: {{takes: 1m, outcomes: [{outcome}]}}}}"
+    )
+
+    assert [trip.status for trip in record.trips] == [status] * 2
+
+
+def test_an_attempt_that_takes_longer_than_its_timeout_fails_then() -> None:
+    text = 'workflow: w\nstates:\n  a: {type: agent, python: "x:y", timeout: 5m, next: end}\n  end: {type: end}\n'
+
+    record = _record(text, "days: 2\narrivals: {rate: 1/d, fixed: true}\nagents: {a: {takes: 6m, output: 1}}")
+
+    (trip,) = record.trips
+    assert trip.ended_at is not None
+    assert (trip.status, trip.ended_at - trip.began_at) == ("failed", 5 * MINUTE)
+
+
+def test_a_signal_comes_when_it_is_said_to() -> None:
+    text = """
+workflow: w
+states:
+  pay: {type: wait, signal: paid, timeout: 3d, on: {received: end, timeout: lost}}
+  end: {type: end}
+  lost: {type: end, outcome: failure}
+"""
+    arrivals = "days: 9\narrivals: {rate: 1/d, fixed: true}\n"
+
+    told = _record(text, f"{arrivals}signals: {{pay: {{after: 1d}}}}")
+    untold = _record(text, arrivals)
+
+    assert [trip.status for trip in told.trips] == ["success"] * 7 + ["open"]
+    assert [trip.status for trip in untold.trips] == ["failure"] * 5 + ["open"] * 3
+
+
+def test_a_value_that_the_workflow_refuses_is_said() -> None:
+    text = GATE.replace(
+        "    timeout: 4h", "    form: {type: object, properties: {n: {type: integer}}}\n    timeout: 4h"
+    )
+    config = "decisions: {ask: {answers: {approve: {n: many}}, options: {approve: 1}}}"
+
+    with pytest.raises(Invalid, match="'approve' of state 'ask' by 'boss-1' was refused: answers"):
+        _record(text, config)
+
+
+def test_the_same_seed_gives_the_same_and_another_does_not() -> None:
+    def facts(seed: int) -> list[tuple[Any, ...]]:
+        return _facts(_record(GATE, f"seed: {seed}\ndays: 5"))
+
+    assert facts(1) == facts(1)
+    assert facts(1) != facts(2)
+
+
+def test_a_change_sees_the_same_arrivals_and_the_same_work() -> None:
+    definition = api.loads(GATE)
+    plan = _plan(
+        definition, "days: 10\narrivals: 60/d\npeople: {b: {count: 2, roles: [boss], hours: always, takes: exp(45m)}}"
+    )
+    more = with_reviewers(plan, "boss", 3, parse_hours("always", definition.zone))
+
+    few, many = (simulate(rules_of(definition, one), one, 0) for one in (plan, more))
+
+    assert [trip.began_at for trip in few.trips] == [trip.began_at for trip in many.trips]
+    assert sum(item.how == "deadline" for item in many.items) < sum(item.how == "deadline" for item in few.items)
+
+
+def test_one_more_person_and_more_time_are_tried_where_they_matter() -> None:
+    definition = api.loads(GATE)
+    plan = _plan(
+        definition,
+        "days: 20\nreplications: 4\narrivals: 30/d\n"
+        "people: {b: {count: 1, roles: [boss], hours: always, takes: exp(45m)}}",
+    )
+
+    found = study(definition, plan)
+
+    assert [variant.title for variant in found.variants] == ["one more in 'b'", "timeout of 'ask' 8h instead of 4h"]
+    person, time = (variant.differences for variant in found.variants)
+    assert person["all", "", "wait_mean"].high < 0
+    assert time["all", "", "default_share"].high < 0
+
+
+def test_a_longer_timeout_is_another_definition() -> None:
+    definition = api.loads(GATE)
+
+    longer = with_timeout(definition, "ask", parse_duration("8h"))
+
+    assert longer.version == api.loads(GATE.replace("4h", "8h")).version
+    assert definition.version == api.loads(GATE).version
+
+
+def test_one_replication_has_the_interval_of_its_batches() -> None:
+    definition = api.loads(GATE)
+    found = study(definition, replace(_plan(definition, "days: 20\narrivals: 30/d"), replications=1), is_compared=False)
+
+    wait = found.estimates["all", "", "wait_mean"]
+
+    assert wait.low < wait.mean < wait.high
+
+
+def test_what_nobody_gives_is_assumed_and_said() -> None:
+    definition = api.load(WORKFLOWS / "expense" / "expense.yaml")
+    people: Mapping[str, frozenset[str]] = {"dora": frozenset({"manager"})}
+
+    plan = complete(definition, read_config(b"days: 3", "c.yaml", definition, Path()), people)
+
+    assert {line.split(":")[0] for line in plan.assumed} == {
+        "arrivals",
+        "inputs",
+        "people 'manager'",
+        "people 'director'",
+        "agent 'draft'",
+        "agent 'pay'",
+        "decisions of 'review'",
+        "decisions of 'manager'",
+        "decisions of 'director'",
+    }
+    assert plan.days == 3
+    assert json.dumps([case.value for case in plan.cases])
+
+
+def test_a_run_that_waits_goes_on_with_all_that_it_has() -> None:
+    """It reads its input and an earlier decision, under its own definition, and keeps its deadline."""
+    text = GATE.replace("approve: good", "approve: more").replace(
+        "  good:",
+        '  more:\n    type: approval\n    message: "{{ ask.by }}"\n    assign: ["{{ ask.by }}"]\n'
+        "    on: {go: [{to: good, when: \"ask.by == 'ann'\"}, {to: bad}]}\n    timeout: never\n  good:",
+    )
+    clock = Clock(datetime(2026, 1, 5, 9, tzinfo=UTC))
+    with holdpoint.Engine("memory://", clock=clock, people={"ann": ["boss"]}) as engine:
+        definition = engine.loads(text)
+        engine.decide(engine.start(definition).id, "approve", by="ann")
+        engine.start(definition)
+        clock.set(clock() + timedelta(hours=1))
+        plan = _plan(
+            definition,
+            "days: 2\narrivals: {rate: 1/w, fixed: true}\npeople: {b: {names: [ann], hours: always, takes: 1h}}",
+        )
+        plan = replace(plan, start=clock())
+
+        record = simulate(rules_of(definition, plan), plan, 0, engine.backlog("gate"))
+
+    facts = {(item.state, item.opened_at, item.settled_at, item.how) for item in record.items}
+    assert facts == {("more", -HOUR, HOUR, "person"), ("ask", -HOUR, 3 * HOUR, "deadline")}
+    assert record.trips == []

@@ -1,0 +1,235 @@
+"""`flow simulate`: what it prints and writes, what it refuses, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdpoint import Engine, cli
+
+WORKFLOW = """
+workflow: letters
+states:
+  ask:
+    type: approval
+    message: Sign it?
+    assign: ["role:boss"]
+    on: {approve: sent, reject: kept}
+    timeout: 1d
+    default: reject
+  sent: {type: end}
+  kept: {type: end, outcome: failure}
+"""
+CONFIG = """
+days: 10
+replications: 3
+arrivals: {rate: 30/d, hours: "mon-fri 09:00-17:00"}
+people: {bosses: {count: 1, roles: [boss], takes: exp(20m)}}
+decisions: {ask: {options: {approve: 3, reject: 1}}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one workflow, in which the command runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "workflows").mkdir()
+    (tmp_path / "workflows" / "letters.yaml").write_text(WORKFLOW)
+    (tmp_path / "sim.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def _json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert cli.run(["simulate", "letters", *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def _refused(capsys: pytest.CaptureFixture[str], status: int, *words: str) -> str:
+    assert cli.run(["simulate", *words]) == status
+    return capsys.readouterr().err
+
+
+def test_it_says_who_waits_who_is_busy_and_what_would_change_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["simulate", "letters", "--config", "sim.yaml"]) == 0
+
+    said = capsys.readouterr().out
+    assert "letters: 10 days, 3 replications, seed 1; means of these" in said
+    assert "requests for 'boss' wait most" in said
+    assert "'bosses', one person, is busy" in said
+    assert "one more in 'bosses'" in said
+    assert "assumed" not in said
+
+
+def test_it_runs_without_a_word_and_says_what_it_assumed(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    assert cli.run(["simulate", "letters", "--days", "5", "--replications", "2"]) == 0
+
+    said = capsys.readouterr().out
+    assert "arrivals: 10/d, at random within mon-fri 09:00-17:00 (UTC)" in said
+    assert "people 'boss': 1 (boss-1)" in said
+    assert not (project / "flow.db").exists()
+
+
+def test_the_same_seed_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    one, same, other = (_json(capsys, "--config", "sim.yaml", "--seed", seed) for seed in ("4", "4", "5"))
+
+    assert one == same
+    assert one["numbers"] != other["numbers"]
+
+
+def test_the_numbers_have_intervals_and_days(capsys: pytest.CaptureFixture[str]) -> None:
+    found = _json(capsys, "--config", "sim.yaml")
+
+    mean, low, high = found["numbers"]["state"]["ask"]["wait_mean"]
+    assert low < mean < high
+    assert found["numbers"]["runs"]["started"][0] == pytest.approx(240, rel=0.2)
+    assert sum(found["numbers"]["runs"][name]["share"][0] for name in ("success", "failure")) == pytest.approx(1)
+    assert len(found["over_time"]["state ask"]) == 10
+    assert found["what_if"][0]["change"] == "one more in 'bosses'"
+
+
+def test_the_command_line_is_over_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--config", "sim.yaml", "--days", "4", "--arrivals", "60/d", "--reviewers", "boss=5", "--no-what-if")
+
+    found = _json(capsys, *words)
+
+    assert found["days"] == 4
+    assert set(found["numbers"]["person"]) == {f"bosses-{number}" for number in range(1, 6)}
+    assert found["numbers"]["runs"]["started"][0] == pytest.approx(240, rel=0.3)
+    assert found["what_if"] == []
+
+
+def test_a_role_that_nobody_has_gets_people(capsys: pytest.CaptureFixture[str]) -> None:
+    found = _json(capsys, "--config", "sim.yaml", "--reviewers", "clerk=2", "--no-what-if")
+
+    assert set(found["numbers"]["person"]) == {"bosses-1", "clerk-1", "clerk-2"}
+
+
+def test_the_page_needs_nothing_else_and_the_table_has_every_day(project: Path) -> None:
+    words = ["--config", "sim.yaml", "--html", "out.html", "--csv", "out.csv"]
+    assert cli.run(["simulate", "letters", *words]) == 0
+
+    page = (project / "out.html").read_text()
+    parser = _Tags()
+    parser.feed(page)
+    assert {"svg", "polyline", "table"} <= parser.tags
+    assert not {"script", "link", "img", "iframe"} & parser.tags
+    assert parser.open == []
+    assert "http" not in page
+    rows = list(csv.DictReader((project / "out.csv").read_text().splitlines()))
+    days = {row["day"] for row in rows if (row["kind"], row["name"], row["measure"]) == ("state", "ask", "open_mean")}
+    assert days >= {str(day) for day in range(1, 11)}
+
+
+class _Tags(HTMLParser):
+    """The tags of a page, and those that are not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_name_of_the_workflow_is_text_in_the_page(project: Path) -> None:
+    (project / "bad.yaml").write_text("people: {'<script>alert(1)</script>': {count: 1, roles: [boss]}}")
+
+    assert cli.run(["simulate", "letters", "--config", "bad.yaml", "--days", "3", "--html", "out.html"]) == 0
+
+    assert "<script>" not in (project / "out.html").read_text()
+
+
+def test_it_is_fitted_to_the_database(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    (project / "flow.toml").write_text('[people.ann]\nroles = ["boss"]\n')
+    with Engine(project=".") as engine:
+        definition = engine.load("workflows/letters.yaml")
+        for option in ("approve", "approve", "reject"):
+            engine.decide(engine.start(definition).id, option, by="ann")
+
+    found = _json(capsys, "--fit", "--days", "3", "--replications", "2", "--no-what-if")
+
+    assert "ann" in found["numbers"]["person"]
+    assert found["numbers"]["option"]["ask.approve"]["share"][0] == pytest.approx(2 / 3, abs=0.2)
+    assert found["assumed"] == []
+
+
+def test_it_is_fitted_to_a_log(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    rows = "".join(
+        f"r{day},ask,approve,2026-01-{day:02}T09:00:00Z,2026-01-{day:02}T10:00:00Z\n" for day in range(1, 29)
+    )
+    (project / "log.csv").write_text("run,state,option,opened_at,settled_at\n" + rows)
+
+    found = _json(capsys, "--log", "log.csv", "--days", "20", "--replications", "2", "--no-what-if")
+
+    assert found["numbers"]["runs"]["started"][0] == pytest.approx(20, rel=0.5)
+    assert found["numbers"]["state"]["ask"]["turnaround_p50"][0] == 3_600
+
+
+def test_what_leads_nowhere_is_told(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    (project / "workflows" / "letters.yaml").write_text(
+        WORKFLOW.replace("approve: sent", "approve: more").replace(
+            "  sent:", "  more: {type: wait, signal: stamp, next: sent}\n  sent:"
+        )
+    )
+
+    assert cli.run(["simulate", "letters", "--config", "sim.yaml"]) == 0
+
+    assert "replications wait in 'more' for a signal that never comes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        pytest.param(["nope"], 3, "there is no workflow 'nope'", id="no workflow"),
+        pytest.param(["letters", "--config", "none.yaml"], 3, "file 'none.yaml' cannot be read", id="no configuration"),
+        pytest.param(["letters", "--log", "none.csv"], 3, "file 'none.csv' cannot be read", id="no log"),
+        pytest.param(["letters", "--fit", "--log", "x.csv"], 2, "give one of them", id="two pasts"),
+        pytest.param(["letters", "--fit"], 6, "no run of 'letters' is there to fit to", id="nothing to fit to"),
+        pytest.param(["letters", "--reviewers", "boss"], 2, "--reviewers is ROLE=N", id="no count"),
+        pytest.param(["letters", "--arrivals", "many"], 6, "'many' is not a rate", id="no rate"),
+        pytest.param(["letters", "--warmup", "30"], 6, "warmup is 30 days of 30", id="nothing is counted"),
+        pytest.param(["letters", "--days", "0"], 2, "0 is not in the range", id="no days"),
+        pytest.param(["letters", "--arrivals", "9000000/h"], 6, "more than 2,000,000 runs", id="too many"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(
+    capsys: pytest.CaptureFixture[str], words: list[str], status: int, said: str
+) -> None:
+    assert said in _refused(capsys, status, *words)
+
+
+def test_a_mistake_in_the_configuration_is_said_at_its_place(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    (project / "bad.yaml").write_text("days: 3\npeople:\n  bosses: {cont: 2}\n")
+
+    assert "bad.yaml:3:12: error: unknown key 'cont'" in _refused(capsys, 6, "letters", "--config", "bad.yaml")
+
+
+def test_it_goes_on_from_what_waits_now(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    with Engine(project=".") as engine:
+        definition = engine.load("workflows/letters.yaml")
+        runs = [engine.start(definition) for _ in range(7)]
+        before = [engine.history(run.id) for run in runs]
+    words = ("--config", "sim.yaml", "--arrivals", "1/w", "--reviewers", "boss=0", "--days", "3", "--no-what-if")
+
+    found = _json(capsys, *words, "--backlog")
+
+    first, second, *_ = found["over_time"]["state ask"]
+    assert first["open_mean"] > 6
+    assert second["open_mean"] < 3, "their deadlines come after a day"
+    assert found["numbers"]["runs"]["started"][0] < 2
+    with Engine(project=".") as engine:
+        assert [engine.history(run.id) for run in runs] == before
