@@ -27,7 +27,7 @@ _STYLES = {
     "current": f"stroke:{LIGHT['taken']},stroke-width:4px",
     "failed": f"stroke:{LIGHT['danger']},stroke-width:6px",
 }
-_START, _CANCEL = "start", "cancelled"
+_START, _CANCEL = "start", "on_cancel"
 _BEGINNINGS = {None: _START, CANCEL: _CANCEL}
 _PLAIN = frozenset(" ,.:()-_/+=?!'")
 
@@ -45,7 +45,7 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield "flowchart TD"
     yield f'  {_START}(("start"))'
     if picture.edges_from(CANCEL):
-        yield f'  {_CANCEL}(("cancelled"))'
+        yield f'  {_CANCEL}(("on cancel"))'
     for node in picture.nodes:
         yield f"  {_node(node)}"
     for edge in picture.edges:

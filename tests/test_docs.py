@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import holdpoint
@@ -83,6 +84,31 @@ def test_the_reference_says_every_key_of_the_language() -> None:
 def test_what_the_reference_calls_not_available_is_refused(state: str) -> None:
     with pytest.raises(holdpoint.DefinitionError, match="not available in this version"):
         api.loads(f"workflow: x\nstates: {{a: {state}, e: {{type: end}}}}")
+
+
+def test_the_reference_says_last_what_is_not_available() -> None:
+    page = (DOCS / "reference" / "language.md").read_text(encoding="utf-8")
+    tables = [re.findall(r"^\| `([a-z_]+)`(?: \*\*.*?\*\*)? \|(.*)$", part, re.M) for part in page.split("\n## ")]
+
+    later = [["*Not available" in row for _, row in table] for table in tables]
+
+    assert any(any(rows) for rows in later)
+    assert all(rows == sorted(rows) for rows in later)
+
+
+def test_the_page_on_completion_names_each_command_that_completes_something() -> None:
+    page = (DOCS / "shell-completion.md").read_text(encoding="utf-8")
+    named = {word.split()[0] for row in re.findall(r"^\|(.*?)\|", page, re.M) for word in re.findall(r"`(.*?)`", row)}
+    context = click.Context(cli.flow)
+    completing = {
+        name
+        for name in cli.COMMANDS
+        for parameter in getattr(cli.flow.get_command(context, name), "params", ())
+        if isinstance(parameter, click.Argument)
+        and (parameter._custom_shell_complete or (isinstance(parameter.type, click.Path) and name != "init"))
+    }
+
+    assert named == completing
 
 
 RUN_KEYS = {field.name for field in fields(holdpoint.Run)} - {"replayed"}
