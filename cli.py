@@ -63,7 +63,7 @@ SECTIONS = {
         "db": "Check or upgrade the database.",
     },
 }
-"""Each command, a module's name in `holdpoint.commands` (with `_` for `-`), with its help in one line; by what it is for."""
+"""The commands by what they are for, each with its help; its module in `holdpoint.commands` has `_` for `-`."""
 
 COMMANDS = {name: text for section in SECTIONS.values() for name, text in section.items()}
 """All commands, in the order in which a newcomer meets them."""
