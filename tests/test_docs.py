@@ -50,6 +50,18 @@ def test_the_examples_of_a_page_do_what_it_shows(path: Path, tmp_path: Path) -> 
     assert pages.plain(pages.run(page, tmp_path)) == pages.plain(page)
 
 
+def test_a_time_that_a_page_shows_in_another_form_is_not_the_same() -> None:
+    forms = (
+        *("2026-11-27T17:12:36.739395Z", "2026-11-27T17:12:36Z", "2026-11-27 17:12:36 UTC", "2026-11-27 17:12"),
+        *("2026-11-27 17:12:36 UTC (in 2d)", "2026-11-27 17:12 in 2d", "2026-11-27 17:12 just now"),
+    )
+    later = [re.sub(r"2026-11-27(.)17:12", r"2027-01-02\g<1>03:04", form).replace("36", "59") for form in forms]
+
+    assert len({pages.plain(form) for form in forms}) == len(forms)
+    assert [pages.plain(form) for form in later] == [pages.plain(form) for form in forms]
+    assert pages.plain("2026-11-27 17:12 3h ago") == pages.plain("2026-11-27 17:12 just now")
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_the_reference_is_up_to_date(name: str) -> None:
     made = _generator().pages()[name]

@@ -78,7 +78,7 @@ def test_every_claim_about_a_sound_workflow_is_proved() -> None:
     ],
 )
 def test_a_question_after_a_crash_without_a_time_limit_is_named(after_crash: str, said: str | None) -> None:
-    irreversible = "    effect: irreversible\n"
+    irreversible = f"    effect: {HERE}irreversible\n"
 
     proofs, findings = proved(edited((irreversible, f"{irreversible}    {after_crash}\n")))
 
