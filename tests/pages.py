@@ -32,15 +32,20 @@ _BLOCK = re.compile(
 _FILE = re.compile(r"(?:^|\s)file=(\S+)")
 _COMMAND = re.compile(r"^\$ (?P<first>.*)\n(?P<more>(?:> .*\n)*)(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 _ID = re.compile(r"\b(?:run|req)_[0-9a-z]{16}\b")
-_VARYING = (
-    (_ID, "ID"),
-    # The form of a time is what a page shows: 2026-11-25 17:11:13 UTC is not 2026-11-25T17:11:13.123456Z.
+TIMES = (
+    # 2026-11-25 17:11:13 UTC is not 2026-11-25T17:11:13.123456Z
     (re.compile(r"\d{4}-\d\d-\d\d(?=[ T]\d\d:\d\d)"), "DATE"),
     (re.compile(r"(?<=DATE[ T])\d\d:\d\d"), "HH:MM"),
     (re.compile(r"(?<=HH:MM:)\d\d"), "SS"),
     (re.compile(r"(?<=SS\.)\d+"), "FRACTION"),
     (re.compile(r"(?<=HH:MM )in \d+[a-z]+|(?<=UTC \()in \d+[a-z]+"), "LATER"),
     (re.compile(r"(?<=HH:MM )(?:\d+[a-z]+ ago|just now)|(?<=UTC \()(?:\d+[a-z]+ ago|just now)"), "BEFORE"),
+)
+"""What differs of times, each with what stands for it: the form of a time is part of what a page shows."""
+
+_VARYING = (
+    (_ID, "ID"),
+    *TIMES,
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
     (re.compile(r"\b(median stay|9 in 10 within) (?:under )?\d+s"), r"\1 SECONDS"),
     (re.compile(r" {2,}"), "  "),  # a column is as wide as what is in it
