@@ -20,39 +20,54 @@ from holdpoint.commands import Call, global_options
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-COMMANDS = {
-    "init": "Make a new project that is ready to run.",
-    "check": "Check workflow files.",
-    "test": "Play the scenarios of workflows.",
-    "fmt": "Lay out workflow files: the order of keys, spaces, quotes; comments stay.",
-    "schema": "Print the JSON Schema of workflow files.",
-    "graph": "Draw the state graph of a workflow or of a run.",
-    "diff-workflow": "Say what changed between two definitions.",
-    "start": "Start a run and advance it until it waits or ends.",
-    "runs": "List runs, newest first.",
-    "show": "Show a run or a request.",
-    "why": "Say why a run stands where it stands.",
-    "inbox": "List open requests, most urgent first.",
-    "decide": "Settle a request and advance its run.",
-    "claim": "Say that you work on a request.",
-    "release": "Say that nobody works on a request any more.",
-    "assign": "Ask other people to decide a request.",
-    "extend": "Give a request more time.",
-    "signal": "Send a run an event from outside.",
-    "history": "Show all that happened to a run.",
-    "artifact": "Print a revision of an artifact.",
-    "diff": "Show what changed between two revisions of an artifact.",
-    "tick": "Apply what is due, take up what crashed or is ready.",
-    "simulate": "Say how long requests will wait, and where it chokes.",
-    "serve": "Do what tick does, as it falls due, until stopped.",
-    "retry": "Take a failed run up again.",
-    "move": "Put a run into another state.",
-    "cancel": "End a run.",
-    "verify": "Prove that runs and their histories agree.",
-    "db": "Check or upgrade the database.",
-    "demo": "Watch a run wait, be decided and go on.",
+SECTIONS = {
+    "Begin": {
+        "init": "Make a new project that is ready to run.",
+        "check": "Check workflow files.",
+        "test": "Play the scenarios of workflows.",
+        "simulate": "Say how long requests will wait, and where it chokes.",
+        "fmt": "Lay out workflow files: the order of keys, spaces, quotes; comments stay.",
+        "graph": "Draw the state graph of a workflow or of a run.",
+        "diff-workflow": "Say what changed between two definitions.",
+        "schema": "Print the JSON Schema of workflow files.",
+        "demo": "Watch a run wait, be decided and go on.",
+    },
+    "Run": {
+        "start": "Start a run and advance it until it waits or ends.",
+        "signal": "Send a run an event from outside.",
+        "tick": "Apply what is due, take up what crashed or is ready.",
+        "serve": "Do what tick does, as it falls due, until stopped.",
+    },
+    "Decide": {
+        "inbox": "List open requests, most urgent first.",
+        "decide": "Settle a request and advance its run.",
+        "claim": "Say that you work on a request.",
+        "release": "Say that nobody works on a request any more.",
+        "assign": "Ask other people to decide a request.",
+        "extend": "Give a request more time.",
+    },
+    "Look": {
+        "runs": "List runs, newest first.",
+        "show": "Show a run or a request.",
+        "why": "Say why a run stands where it stands.",
+        "history": "Show all that happened to a run.",
+        "artifact": "Print a revision of an artifact.",
+        "diff": "Show what changed between two revisions of an artifact.",
+    },
+    "Steer": {
+        "retry": "Take a failed run up again.",
+        "move": "Put a run into another state.",
+        "cancel": "End a run.",
+    },
+    "Be sure": {
+        "verify": "Prove that runs and their histories agree.",
+        "db": "Check or upgrade the database.",
+    },
 }
-"""Each command, a module's name in `holdpoint.commands` (with `_` for `-`), with its help in one line."""
+"""The commands by what they are for, each with its help; its module in `holdpoint.commands` has `_` for `-`."""
+
+COMMANDS = {name: text for section in SECTIONS.values() for name, text in section.items()}
+"""All commands, in the order in which a newcomer meets them."""
 
 EXIT_STATUSES = {
     "UsageError": 2,
@@ -78,7 +93,7 @@ class Commands(click.Group):
     """The group `flow`, which imports a command's module when the command is asked for."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """All names, in the order in which a newcomer meets them."""
+        """All names, by what they are for."""
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
@@ -107,9 +122,11 @@ class Commands(click.Group):
         return found + click.Command.shell_complete(self, context, incomplete)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table, without loading any."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """List the commands from the table, by what they are for, without loading any."""
+        width = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", text) for name, text in commands.items()])
 
 
 flow = Commands(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -25,12 +26,17 @@ def command(call: Call, run: str, name: str, revision: int | None, file: str | N
     """Print revision N of an artifact, by default the latest: a text as it is, anything else as JSON."""
     with call.engine() as engine:
         artifact = engine.artifact(run, name, revision)
+        requests = () if file is None or call.is_json else engine.get_run(run).requests
     if file is not None:
         write_file(file, _data(artifact.content))
     if call.is_json:
         print_json(artifact.to_dict())
     elif file is not None:
         say(f"{name}, revision {artifact.revision}, is in {file}")
+        if any(shown["name"] == name and "revision" in shown for request in requests for shown in request.show):
+            sys.stdout.flush()
+            options = f"--artifact {quote(file)} --base {artifact.revision}"
+            say(f"decide with an edit of it by: {call.prefix} decide {run} OPTION {options}", to=sys.stderr)
     elif sys.stdout.isatty():  # a terminal would obey the control characters in it
         say_all(_data(artifact.content).decode())
     else:

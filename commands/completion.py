@@ -57,9 +57,14 @@ def _completed(find: Callable[[Call, click.Context], Found]) -> Complete:
 
 
 def _runs(call: Call, statuses: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    from holdpoint.engine.views import standing
+
     with call.engine() as engine:
         for run in engine.runs(status=statuses, limit=MANY).items:
-            yield run.id, f"{run.workflow}, {run.status}" + (f" in {run.state}" if run.state else "")
+            yield (
+                run.id,
+                f"{run.workflow}, {standing(run.status, run.attempt)}" + (f" in {run.state}" if run.state else ""),
+            )
 
 
 def _requests(call: Call) -> Iterator[tuple[str, str]]:

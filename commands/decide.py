@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from holdpoint import Engine, Request
+from holdpoint import Engine, Request, Run
 from holdpoint.commands import Call, Command, advance_option, pass_call
 from holdpoint.commands.completion import any_ids, request_options
+from holdpoint.commands.lookup import requests_before
 from holdpoint.commands.output import say
 from holdpoint.commands.render import finish, form_of
 from holdpoint.commands.values import read_object, read_text, read_value
@@ -71,7 +72,25 @@ def command(
             if error.code == "stale_revision" and not call.is_json:
                 _show_both(call, error.details)
             raise
-        return finish(call, run)
+        status = finish(call, run)
+        if artifact is not None and not call.is_json:
+            _say_what_became_of_the_edit(call, engine, run, request)
+        return status
+
+
+def _say_what_became_of_the_edit(call: Call, engine: Engine, run: Run, request: Request | None) -> None:
+    """Which revision the person's edit is, and how to see what it changed of the one before."""
+    shown = _under_review(request)
+    decision = None if request is None else engine.get_request(request.id).decision
+    if shown is None or decision is None:
+        return
+    name, number = str(shown["name"]), decision["artifacts"][shown["name"]]["revision"]
+    revision = engine.artifact(run.id, name, number)
+    if number == shown["revision"]:
+        say(f"your edit changes nothing: {name!r} is at revision {number} as before")
+        return
+    say(f"your edit is revision {number} of {name!r}; what it changed:")
+    say(f"  {call.prefix_of_all} diff {run.id} {name} {revision.parent} {number}")
 
 
 def _show_both(call: Call, details: Mapping[str, Json]) -> None:
@@ -100,9 +119,7 @@ def _request_meant(engine: Engine, target: str, state: str | None) -> Request | 
     found = [request for request in run.requests if state in (None, request.state)]
     if found:
         return engine.get_request(found[0].id) if len(found) == 1 else None
-    opened = [entry.data["request"] for entry in engine.history(run.id) if entry.kind == "request.opened"]
-    requests = (engine.get_request(request_id) for request_id in reversed(opened))
-    return next((request for request in requests if state in (None, request.state)), None)
+    return next((request for request in requests_before(engine, run) if state in (None, request.state)), None)
 
 
 def _answers(request: Request | None, option: str, file: str | None, pairs: Sequence[str]) -> Json:
@@ -110,15 +127,22 @@ def _answers(request: Request | None, option: str, file: str | None, pairs: Sequ
     if request is None:
         return read_object(file, pairs, None, "answers", is_free=True)
     form = form_of(request, option)
-    return read_object(file, pairs, form, "answers", is_free=request.status != "open" or form is None)
+    # An agent's output may have keys that its schema does not name; a form's answers may not.
+    is_free = request.status != "open" or form is None or request.kind == "crash"
+    return read_object(file, pairs, form, "answers", is_free=is_free)
 
 
 def _edit(request: Request | None, name: str) -> Json:
     """The edit in a file: text where the revision shown is a text, or none is shown and it will be refused."""
-    shown = next((item for item in request.show if item.get("revision") is not None), None) if request else None
+    shown = _under_review(request)
     if shown is None or isinstance(shown.get("content"), str):
         return read_text(name)
     value = read_value(name)
     if value is None:
         raise Invalid(f"file {name!r} holds null, which is no edit", code="artifact")
     return value
+
+
+def _under_review(request: Request | None) -> Mapping[str, Json] | None:
+    """The artifact that an edit is of: the first that is shown; None where there is none yet."""
+    return next((item for item in request.show if item.get("revision") is not None), None) if request else None

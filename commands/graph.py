@@ -55,7 +55,7 @@ def command(
 ) -> int:
     """Draw the state graph of a workflow; of a run, with its current state and the way it came.
 
-    svg, png and pdf need the extra graph: pip install 'holdpoint[graph]'.
+    svg, png and pdf need the extra graph: in a clone of Holdpoint, pip install -e '.[graph]'.
     """
     form = form or _ENDINGS.get(Path(file or "").suffix.lower(), "text")
     if file is None and not call.is_json and form in ("png", "pdf") and sys.stdout.isatty():

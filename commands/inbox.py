@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from holdpoint import Page, Request
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.listing import LIMIT, say_more, warn_of_unknown
 from holdpoint.commands.output import PRIORITY_STYLES, print_json, say, shorten
@@ -44,11 +45,14 @@ def command(
         page = engine.inbox(mine=mine, workflow=workflow, due=due, priority=priority, limit=limit, after=after)
         if not page.items and workflow is not None:
             warn_of_unknown(call, engine, workflow)
+        is_due_later = due is not None and not page.items and not call.is_json
+        later = engine.inbox(mine=mine, workflow=workflow, priority=priority, limit=LIMIT) if is_due_later else None
     if call.is_json:
         print_json({"requests": [request.to_dict() for request in page.items], "next": page.next})
         return 0
     if not page.items:
-        say("nothing waits" + (f" for {mine}" if mine else ""))
+        whom = f" for {mine}" if mine else ""
+        say(f"nothing waits{whom}" if later is None or not later.items else _later(later, str(due), whom))
         return 0
     print_table(
         COLUMNS,
@@ -70,3 +74,9 @@ def command(
         filters = {"--mine": is_mine, "--workflow": workflow, "--due": due, "--priority": priority}
         say_more(call, "inbox", {**filters, "--limit": None if limit == LIMIT else limit, "--after": page.next})
     return 0
+
+
+def _later(waiting: Page[Request], due: str, whom: str) -> str:
+    """What is said where requests wait, and none falls due so soon."""
+    count = f"{len(waiting.items)}{' or more' if waiting.next is not None else ''}"
+    return f"nothing is due within {due}; {count} wait{'' if count != '1' else 's'}{whom}"

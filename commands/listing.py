@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from shlex import join
 
@@ -14,7 +15,7 @@ LIMIT = 50
 
 
 def say_more(call: Call, command: str, options: Mapping[str, str | int | bool | Sequence[str] | None]) -> None:
-    """Say the command that shows the next page, with the options of this one."""
+    """Say on standard error the command that shows the next page, with the options of this one: no row for a pipe."""
     words: list[str] = []
     for option, value in options.items():
         if isinstance(value, bool):
@@ -23,7 +24,8 @@ def say_more(call: Call, command: str, options: Mapping[str, str | int | bool | 
             words += [option, str(value)]
         else:
             words += [word for one in value or () for word in (option, one)]
-    say(f"more: {call.prefix} {join([command, *words])}")
+    sys.stdout.flush()  # where both streams end in one file, the rows come first
+    say(f"more: {call.prefix} {join([command, *words])}", to=sys.stderr)
 
 
 def warn_of_unknown(call: Call, engine: Engine, workflow: str) -> None:

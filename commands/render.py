@@ -24,7 +24,8 @@ from holdpoint.commands.output import (
 )
 from holdpoint.commands.values import required
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.why import last_words, say_attempt
+from holdpoint.engine.views import standing
+from holdpoint.engine.why import KEEPS_ITS_DEFINITION, is_by_definition, last_words, say_attempt
 from holdpoint.settings import OPERATOR
 
 
@@ -64,7 +65,7 @@ def print_outcome(call: Call, run: Run) -> None:
         say(f"  {call.prefix} tick")
     if run.error is not None:
         say_prose(f"{run.error['code']}: {run.error['message']}", "  ")
-        _print_ways_on(call, run)
+        _print_ways_on(call, run, run.error)
     if run.output is not None:
         say_all(show_json(run.output), "  ")
 
@@ -72,24 +73,23 @@ def print_outcome(call: Call, run: Run) -> None:
 def headline(run: Run) -> list[Part]:
     """`run_… of expense-approval waits in manager`."""
     where = f" in {run.state}" if run.state else ""
+    word = standing(run.status, run.attempt)
     words = {
         "waiting": f" waits{where}",
-        "running": f" is ready{where}" if not run.requests else f" goes on{where}",
         "done": f" is done{where}: {run.outcome}",
         "failed": f" failed{where}",
         "cancelled": f" was cancelled{where}",
     }
-    is_at_work = run.attempt is not None and run.attempt["stage"] == "working"
-    said = f" is at work{where}" if is_at_work else words[run.status]
-    return [f"{run.id} of {run.workflow}", (said, STATUS_STYLES[run.status])]
+    return [f"{run.id} of {run.workflow}", (words.get(word, f" is {word}{where}"), STATUS_STYLES[run.status])]
 
 
 def stage(attempt: Mapping[str, Json] | None) -> str:
-    """Where an attempt of an agent stands, in a word or two for a table."""
-    if attempt is None:
+    """What keeps an attempt of an agent, in a word or two for a table."""
+    if attempt is None or attempt["stage"] in ("working", "ready"):
         return ""
-    words = {"working": "at work", "ready": "ready", "lost": "process gone"}
-    return words.get(attempt["stage"]) or f"retry {show_distance(datetime.fromisoformat(attempt['due_at']))}"
+    if attempt["stage"] == "lost":
+        return "process gone"
+    return f"retry {show_distance(datetime.fromisoformat(attempt['due_at']))}"
 
 
 def _print_attempt(attempt: Mapping[str, Json]) -> None:
@@ -100,12 +100,14 @@ def _print_attempt(attempt: Mapping[str, Json]) -> None:
     say_prose(say_attempt(attempt, show_time), "  ")
 
 
-def _print_ways_on(call: Call, run: Run) -> None:
+def _print_ways_on(call: Call, run: Run, error: Mapping[str, Json]) -> None:
     """The command that takes a failed run up again, for those who may give it."""
     if call.settings.may_steer(call.who):
         say(f"  {call.prefix} retry {run.id}")
     else:
         say(f"  role:{OPERATOR} may retry, move or cancel it")
+    if is_by_definition(error):
+        say_prose(f"{KEEPS_ITS_DEFINITION[0].lower()}{KEEPS_ITS_DEFINITION[1:]}", "  ")
 
 
 def print_ways(call: Call, request: Request, indent: str) -> None:
@@ -117,6 +119,8 @@ def print_ways(call: Call, request: Request, indent: str) -> None:
     say(f"{indent}for {who_may(request.assign)}{but}")
     if request.due_at is not None:
         say(f"{indent}{_at_the_deadline(request)}")
+    elif request.kind == "crash":
+        say(f"{indent}without a deadline: it waits until somebody decides")
 
 
 def way(call: Call, request: Request, option: str) -> str:
@@ -127,8 +131,9 @@ def way(call: Call, request: Request, option: str) -> str:
     if option in request.needs_comment:
         words.append("--comment TEXT")
     form = form_of(request, option)
-    words += [f"-a {quote(str(key))}=…" for key in required(form, form)]
-    if request.kind == "crash" and option == "done":
+    keys = required(form, form)
+    words += [f"-a {quote(str(key))}=…" for key in keys]
+    if request.kind == "crash" and option == "done" and not keys:
         words.append("--answers FILE")
     return " ".join(words)
 
@@ -145,8 +150,8 @@ def who_may(assign: Json) -> str:
     return ", ".join(assign) if assign else "anyone"
 
 
-def print_run(call: Call, run: Run) -> None:
-    """Everything about a run."""
+def print_run(call: Call, run: Run, overdue: Request | None = None) -> None:
+    """Everything about a run, with the request that its deadline has settled and that nobody has written yet."""
     say(*headline(run))
     _facts(
         {
@@ -172,12 +177,15 @@ def print_run(call: Call, run: Run) -> None:
         _block(f"artifact {name}, {_revision(artifact)}", show_json(artifact["content"]))
     if run.output is not None:
         _block("output", show_json(run.output))
+    if overdue is not None and overdue.decision is not None:
+        say((overdue.id, "bold"), f" ({overdue.kind}) is settled; the next tick writes it")
+        _block("decision", "\n".join(_decision(overdue.decision)))
     for request in run.requests:
         say("waits for ", (request.id, "bold"), f" ({request.kind})")
         say_prose(request.message, "  ")
         print_ways(call, request, "  ")
     if run.error is not None:
-        _print_ways_on(call, run)
+        _print_ways_on(call, run, run.error)
 
 
 def _print_last_words(error: Mapping[str, Json] | None) -> None:

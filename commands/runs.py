@@ -12,6 +12,7 @@ from holdpoint.commands.listing import LIMIT, say_more, warn_of_unknown
 from holdpoint.commands.output import STATUS_STYLES, print_json, say
 from holdpoint.commands.render import stage
 from holdpoint.commands.tables import Column, print_table
+from holdpoint.engine.views import standing
 
 COLUMNS = (
     Column(title="RUN", is_whole=True),
@@ -25,7 +26,12 @@ COLUMNS = (
 
 
 @click.command(cls=Command)
-@click.option("--status", multiple=True, metavar="STATUS", help="Only these; several by commas or repeated.")
+@click.option(
+    "--status",
+    multiple=True,
+    metavar="STATUS",
+    help="Only these: running (shown as ready, or at work), waiting, done, failed, cancelled; several by commas.",
+)
 @click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
 @click.option("--limit", type=int, default=LIMIT, show_default=True, metavar="N", help="At most so many.")
 @click.option("--after", metavar="CURSOR", help="The next of the page before.")
@@ -48,7 +54,7 @@ def command(call: Call, status: Sequence[str], workflow: str | None, limit: int,
         (
             (
                 run.id,
-                (run.status, STATUS_STYLES[run.status]),
+                (standing(run.status, run.attempt), STATUS_STYLES[run.status]),
                 run.workflow,
                 _where(run),
                 run.outcome,
@@ -65,5 +71,5 @@ def command(call: Call, status: Sequence[str], workflow: str | None, limit: int,
 
 
 def _where(run: RunSummary) -> str:
-    """The state of a run and, in an agent's, whether one is at work there."""
+    """The state of a run and, in an agent's, what keeps it there."""
     return ", ".join(word for word in (run.state, stage(run.attempt)) if word)

@@ -6,6 +6,7 @@ import click
 
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import any_ids
+from holdpoint.commands.lookup import settled_by_silence
 from holdpoint.commands.output import print_json
 from holdpoint.commands.render import print_request, print_run
 
@@ -24,8 +25,9 @@ def command(call: Call, target: str) -> int:
                 print_request(call, request)
             return 0
         run = engine.get_run(target)
+        overdue = None if call.is_json else settled_by_silence(engine, run)
     if call.is_json:
         print_json(run.to_dict())
     else:
-        print_run(call, run)
+        print_run(call, run, overdue)
     return 0

@@ -74,7 +74,9 @@ states:
     python: announcement_agents:publish
     with:
       text: "{{{{ artifacts.announcement }}}}"
-    effect: irreversible                                     # after a crash a person says whether it took effect
+    effect: irreversible
+    after_crash:                                             # a person says whether it took effect
+      ask: {{assign: ["role:publisher"], timeout: 1d, default: fail}}
     next: published
   published: {{type: end, output: "{{{{ publish }}}}"}}
   refused: {{type: end, outcome: failure}}
@@ -179,11 +181,11 @@ flow history RUN
 Had nobody answered, the defaults of the workflow would apply two days later. Let cron write that down,
 
 ```
-* * * * * cd {folder} && {flow} tick
+* * * * * cd {folder} && {flow} tick --quiet >> tick.log 2>&1
 ```
 
-or let a process do so: `flow serve --no-web`. The runs are in `flow.db`: keep it, and `published/`, out of version
-control.
+or let a process do so: `flow serve --no-web`. A pass of `flow tick --quiet` prints a line where it did something; move
+`tick.log` away when it grows. The runs are in `flow.db`: keep it, `tick.log` and `published/` out of version control.
 """
 
 

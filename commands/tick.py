@@ -11,24 +11,28 @@ import click
 
 from holdpoint.cli import INTERNAL
 from holdpoint.commands import Call, Command, pass_call
-from holdpoint.commands.output import print_json, say, warn
+from holdpoint.commands.output import print_json, say, show_time, warn
 
 
 @click.command(cls=Command)
 @click.option("--limit", type=int, metavar="N", help="Do at most so many things.")
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Print nothing where there was nothing to do.")
 @pass_call
-def command(call: Call, limit: int | None) -> int:
-    """Apply deadlines that are due, then take up what crashed or is ready; print the counts.
+def command(call: Call, limit: int | None, is_quiet: bool) -> int:
+    """Apply deadlines that are due, then take up what crashed or is ready; print the time and the counts.
 
     Any number may run at once. Failed runs are counted; the exit status is 70 where something could not be handled.
     """
     with noting("holdpoint"), call.engine() as engine, call.quietly():
         counts = engine.tick(limit)
+        at = engine.now()
+    done = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
     if call.is_json:
         print_json(counts)
-    else:
-        done = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-        say(done or "nothing to do")
+    elif done:
+        say(f"{show_time(at)}: {done}")
+    elif not is_quiet:
+        say("nothing to do")
     return INTERNAL if counts["errors"] else 0
 
 

@@ -135,9 +135,9 @@ def _section(title: str, part: Schema, parts: Schema, keys: Schema, note: str = 
 
 
 def _rows(part: Schema, parts: Schema, keys: Schema, prefix: str) -> Iterator[list[str]]:
-    """A row for each key, and for the keys in it, which are named `key.inner`."""
+    """A row for each key, and for the keys in it, which are named `key.inner`; last, what is not available yet."""
     required = part.get("required", ())
-    for name, own in keys.items():
+    for name, own in sorted(keys.items(), key=lambda key: _is_later(key[0])):
         value = {**parts[own["$ref"].rpartition("/")[2]], **own} if "$ref" in own else own
         default = f"`{_flow(value['default'])}`" if "default" in value else ""
         yield [
@@ -172,13 +172,18 @@ def _type(own: Schema, value: Schema) -> str:
 
 def _about(name: str, own: Schema, value: Schema) -> str:
     said = [_text(value["description"])]
-    if name in (*available._TOP_KEYS, *available._STATE_KEYS):
+    if _is_later(name):
         return _cell(f"{said[0]} {LATER}")
     examples = own.get("examples", ())
     if examples:
         said.append(f"E.g. {', '.join(f'`{_flow(one)}`' for one in examples)}.")
     said += [note for word, note in LATER_PARTS.items() if any(word in _flow(one) for one in value.get("examples", ()))]
     return _cell(" ".join(said))
+
+
+def _is_later(name: str) -> bool:
+    """Whether this version refuses a key."""
+    return name in (*available._TOP_KEYS, *available._STATE_KEYS)
 
 
 def _examples(part: Schema) -> Iterator[str]:

@@ -238,8 +238,21 @@ def _crash_answers(draft: Draft, request: RequestRecord, command: Decide) -> Jso
         return None
     state = draft.state
     if isinstance(state, AgentState) and state.output is not None:
+        if command.answers is None and jsonschemas.errors(state.output, None, "answers"):
+            raise _no_output(request, state.output)
         jsonschemas.validate(state.output, command.answers, "answers", "answers")
     return command.answers
+
+
+def _no_output(request: RequestRecord, schema: Json) -> Invalid:
+    """What `done` lacks where it comes without the output that the agent would have given."""
+    keys = schema.get("required", []) if isinstance(schema, dict) else []
+    needs = f", which has {', '.join(keys)}" if keys else ""
+    return Invalid(
+        f"option 'done' of request {request.id} needs the agent's output{needs}: -a KEY=… or --answers FILE",
+        code="answers",
+        details={"schema": schema},
+    )
 
 
 def _settle(draft: Draft, request: RequestRecord, command: Decide, answers: Json, edit: Json) -> None:

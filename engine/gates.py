@@ -52,6 +52,7 @@ def open_crash_request(draft: Draft, ask: Ask, reason: str) -> None:
     """Ask a person what to do with an attempt of which nobody knows whether it took effect."""
     state, run = draft.state, draft.run
     scope = draft.scope()
+    output = state.output if isinstance(state, AgentState) else None
     _open(
         draft,
         kind="crash",
@@ -62,6 +63,7 @@ def open_crash_request(draft: Draft, ask: Ask, reason: str) -> None:
         ),
         options=list(CRASH_OPTIONS),
         show=[],
+        forms=None if output is None else {"done": output},
         assign=_render_assign(draft, ask.assign, scope) or None,
         exclude=excluded(ask.exclude, run) or None,
         priority=None if ask.priority == DEFAULT_PRIORITY else ask.priority,

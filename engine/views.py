@@ -108,6 +108,13 @@ class Run:
         return members
 
 
+def standing(status: Status, attempt: Mapping[str, Json] | None) -> str:
+    """The word that people read for a status: of a `running` run, whether its agent is `at work` or it is `ready`."""
+    if status != "running":
+        return status
+    return "at work" if attempt is not None and attempt["stage"] == "working" else "ready"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """One revision of an artifact. `parent` is the revision that it was made from."""
@@ -286,10 +293,14 @@ def in_authors_order(request: Request, definition: Definition) -> Request:
     What is stored is canonical, with its keys sorted; the definition has the order.
     """
     state = definition.states.get(request.state)
-    if not isinstance(state, HumanState):
-        return request
-    forms = request.forms and {name: _ordered(form, state.forms.get(name)) for name, form in request.forms.items()}
-    return replace(request, form=_ordered(request.form, state.form), forms=forms)
+    form: Json = None
+    written: Mapping[str, Json] = {}
+    if isinstance(state, HumanState):
+        form, written = state.form, state.forms
+    elif isinstance(state, AgentState):
+        written = {"done": state.output}
+    forms = request.forms and {name: _ordered(one, written.get(name)) for name, one in request.forms.items()}
+    return replace(request, form=_ordered(request.form, form), forms=forms)
 
 
 def _ordered(value: Json, pattern: Json) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
+from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.agents.texts import last_lines
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition, WaitState
@@ -14,6 +15,14 @@ from holdpoint.engine.views import Request, Run
 
 LAST_LINES = 10
 """So many of the last lines of a traceback and of standard error are shown; all that is kept is in the history."""
+
+
+KEEPS_ITS_DEFINITION = "It keeps the definition that it started with: an edited file changes nothing for it"
+
+
+def is_by_definition(error: Mapping[str, Json]) -> bool:
+    """Whether a run failed by what its workflow says, such as an expression, and not by what an agent did."""
+    return error["code"] not in (*FAILURES, "poisoned")
 
 
 def why(run: Run, record: RunRecord, definition: Definition, *, has_operators: bool) -> str:
@@ -29,6 +38,7 @@ def why(run: Run, record: RunRecord, definition: Definition, *, has_operators: b
                 f"{where} failed in {run.state!r}: {run.error['message']} ({run.error['code']}).",
                 *_quoted(run.error),
                 f"It rests there until {who} retries, moves or cancels it.",
+                *([f"{KEEPS_ITS_DEFINITION}."] if is_by_definition(run.error) else []),
             ]
         )
     if run.requests:
@@ -38,7 +48,7 @@ def why(run: Run, record: RunRecord, definition: Definition, *, has_operators: b
     if run.status == "waiting":
         return f"{where} waits in {run.state!r}.\n{_awaited(record, definition)}"
     if record.deadlines:
-        return f"{where} has something due in {run.state!r}: the next tick, or whoever touches it, applies it."
+        return f"{where} is ready in {run.state!r}.\n{_overdue(record, definition)}"
     return f"{where} is ready in {run.state!r}: the next tick, or whoever advances it, takes it on."
 
 
@@ -86,6 +96,23 @@ def _awaited(record: RunRecord, definition: Definition) -> str:
         return f"It goes on {_at(record.alarm)}."
     signals = f"It goes on when signal {' or '.join(state.takes)} comes"
     return f"{signals}, or {_at(record.alarm)} by its timeout." if record.alarm else f"{signals}; it waits for ever."
+
+
+def _overdue(record: RunRecord, definition: Definition) -> str:
+    """What a deadline has decided, though nobody has come by to write it."""
+    deadline = min(record.deadlines, key=lambda deadline: deadline.due_at)
+    at = say_time(deadline.due_at)
+    request = record.requests.get(deadline.request or "")
+    if request is not None and request.data.get("default"):
+        said = f"Request {request.id} is settled: {request.silence['decision']!r} applied at {at} by its deadline"
+    elif request is not None:
+        said = f"Request {request.id} is settled: its timeout passed at {at}"
+    else:
+        state = definition.states[record.state or ""]
+        said = (
+            f"Its timeout passed at {at}" if isinstance(state, WaitState) and state.takes else f"It waited until {at}"
+        )
+    return f"{said}; the next tick writes it, or whoever touches the run."
 
 
 def _at(alarm: Deadline | None) -> str:

@@ -72,7 +72,8 @@ def _drawn(drawn: Picture, format: str, theme: str) -> str | bytes:
 
     if not graphviz.is_installed():
         raise UsageError(
-            f"format {format!r} needs the extra 'graph'; install it with: pip install 'holdpoint[graph]'",
+            f"format {format!r} needs the extra 'graph'; install it with: pip install -e '.[graph]' in a clone of "
+            "Holdpoint, else pip install 'holdpoint[graph]'",
             code="missing_extra",
             details={"extra": "graph", "package": "pygraphviz"},
         )

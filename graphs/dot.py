@@ -30,7 +30,7 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield '  edge [fontname="sans-serif", fontsize=10];'
     yield f'  {_quoted(_START)} [shape=point, width=0.2, id="start", class="start"];'
     if picture.edges_from(CANCEL):
-        yield f'  {_quoted(CANCEL)} [shape=plaintext, style="", label="cancelled", id="cancelled", class="start"];'
+        yield f'  {_quoted(CANCEL)} [shape=plaintext, style="", label="on cancel", id="cancelled", class="start"];'
     for node in picture.nodes:
         yield f"  {_node(node)}"
     for number, edge in enumerate(picture.edges):

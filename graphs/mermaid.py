@@ -29,7 +29,7 @@ _STYLES = {
     "covered": f"stroke:{LIGHT['covered']},stroke-width:2px",
     "uncovered": f"stroke:{LIGHT['uncovered']},stroke-width:4px",
 }
-_START, _CANCEL = "start", "cancelled"
+_START, _CANCEL = "start", "on_cancel"
 _BEGINNINGS = {None: _START, CANCEL: _CANCEL}
 _PLAIN = frozenset(" ,.:()-_/+=?!'")
 
@@ -47,7 +47,7 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield "flowchart TD"
     yield f'  {_START}(("start"))'
     if picture.edges_from(CANCEL):
-        yield f'  {_CANCEL}(("cancelled"))'
+        yield f'  {_CANCEL}(("on cancel"))'
     for node in picture.nodes:
         yield f"  {_node(node)}"
     for edge in picture.edges:

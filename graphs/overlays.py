@@ -167,7 +167,8 @@ def _standing(run: RunRecord, history: Sequence[Entry]) -> str:
         failed = next((entry for entry in history if entry.seq == run.failure), None)
         why = one_line(str(failed.data.get("message", ""))) if failed else ""
         return f"failed{where}" + (f": {why}" if why else "")
-    return f"{run.status}{where}"
+    word = run.status if run.status != "running" else "at work" if run.phase == "working" else "ready"
+    return f"{word}{where}"
 
 
 def _node_of_many(node: Node, stay: Stay | None, here: Mapping[str, int], is_reached: bool) -> Node:

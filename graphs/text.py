@@ -29,7 +29,7 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield "  start"
     yield from _ways(picture.edges_from(None))
     if picture.edges_from(CANCEL):
-        yield "  cancelled"
+        yield "  on cancel"
         yield from _ways(picture.edges_from(CANCEL))
     for node in picture.nodes:
         yield _state(node)

@@ -6,7 +6,7 @@ person; a run ends though nobody ever answers; what goes round passes a person o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from holdpoint.schema.approvals import Approvals, find_unapproved
 from holdpoint.schema.flow import Flow, Step, written
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import listed
-from holdpoint.schema.sheet import HUMAN_TYPES, Sheet, crash_request
+from holdpoint.schema.sheet import HUMAN_TYPES, NEVER, Sheet, crash_request
 from holdpoint.schema.silence import Silence
 
 REACH: Final = "reach"
@@ -157,7 +157,19 @@ def _silence(sheet: Sheet, silence: Silence) -> Proof:
         reason = f"state {name!r} waits {why} for ever: {written(way)}"
         return Proof(claim=SILENCE, holds=False, reason=reason, path=_states(way))
     way = silence.longest
-    return Proof(claim=SILENCE, holds=True, reason=f"{silence.figure}: {written(way)}", path=_states(way))
+    reason = "; ".join([f"{silence.figure}: {written(way)}", *_left_aside(sheet)])
+    return Proof(claim=SILENCE, holds=True, reason=reason, path=_states(way))
+
+
+def _left_aside(sheet: Sheet) -> Iterator[str]:
+    """The questions after a crash that nothing but a person ends: crashes are no part of the claim."""
+    for name, state in sheet.of_types("agent"):
+        usual = "ask" if state.get("effect") == "irreversible" else "retry"
+        is_asked = state.get("after_crash", usual) not in ("retry", "fail")
+        ask = crash_request(state) or {}
+        if is_asked and ask.get("timeout", NEVER) == NEVER:
+            who = "somebody who is assigned" if ask.get("assign") else "anyone"
+            yield f"left aside: after a crash of {name!r} {who} is asked, for ever"
 
 
 def _cycle(sheet: Sheet, silence: Silence) -> Proof:

@@ -888,6 +888,7 @@ def test_every_command_explains_itself(flow: Flow, name: str) -> None:
 def test_flow_alone_shows_its_help(flow: Flow) -> None:
     assert (flow().status, flow("--help").status) == (2, 0)
     assert all(f"  {name} " in flow("--help").text for name in cli.COMMANDS)
+    assert re.findall(r"^(\w[\w ]*):$", flow("--help").text, re.MULTILINE) == ["Options", *cli.SECTIONS]
     assert flow("--version").text == "flow 0.1.0\n"
 
 

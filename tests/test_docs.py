@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import holdpoint
@@ -49,6 +50,18 @@ def test_the_examples_of_a_page_do_what_it_shows(path: Path, tmp_path: Path) -> 
     assert pages.plain(pages.run(page, tmp_path)) == pages.plain(page)
 
 
+def test_a_time_that_a_page_shows_in_another_form_is_not_the_same() -> None:
+    forms = (
+        *("2026-11-27T17:12:36.739395Z", "2026-11-27T17:12:36Z", "2026-11-27 17:12:36 UTC", "2026-11-27 17:12"),
+        *("2026-11-27 17:12:36 UTC (in 2d)", "2026-11-27 17:12 in 2d", "2026-11-27 17:12 just now"),
+    )
+    later = [re.sub(r"2026-11-27(.)17:12", r"2027-01-02\g<1>03:04", form).replace("36", "59") for form in forms]
+
+    assert len({pages.plain(form) for form in forms}) == len(forms)
+    assert [pages.plain(form) for form in later] == [pages.plain(form) for form in forms]
+    assert pages.plain("2026-11-27 17:12 3h ago") == pages.plain("2026-11-27 17:12 just now")
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_the_reference_is_up_to_date(name: str) -> None:
     made = _generator().pages()[name]
@@ -83,6 +96,31 @@ def test_the_reference_says_every_key_of_the_language() -> None:
 def test_what_the_reference_calls_not_available_is_refused(state: str) -> None:
     with pytest.raises(holdpoint.DefinitionError, match="not available in this version"):
         api.loads(f"workflow: x\nstates: {{a: {state}, e: {{type: end}}}}")
+
+
+def test_the_reference_says_last_what_is_not_available() -> None:
+    page = (DOCS / "reference" / "language.md").read_text(encoding="utf-8")
+    tables = [re.findall(r"^\| `([a-z_]+)`(?: \*\*.*?\*\*)? \|(.*)$", part, re.M) for part in page.split("\n## ")]
+
+    later = [["*Not available" in row for _, row in table] for table in tables]
+
+    assert any(any(rows) for rows in later)
+    assert all(rows == sorted(rows) for rows in later)
+
+
+def test_the_page_on_completion_names_each_command_that_completes_something() -> None:
+    page = (DOCS / "shell-completion.md").read_text(encoding="utf-8")
+    named = {word.split()[0] for row in re.findall(r"^\|(.*?)\|", page, re.M) for word in re.findall(r"`(.*?)`", row)}
+    context = click.Context(cli.flow)
+    completing = {
+        name
+        for name in cli.COMMANDS
+        for parameter in getattr(cli.flow.get_command(context, name), "params", ())
+        if isinstance(parameter, click.Argument)
+        and (parameter._custom_shell_complete or (isinstance(parameter.type, click.Path) and name != "init"))
+    }
+
+    assert named == completing
 
 
 RUN_KEYS = {field.name for field in fields(holdpoint.Run)} - {"replayed"}

@@ -41,7 +41,7 @@ def _graphviz() -> None:
     if not graphviz.is_installed():
         if IS_CI:
             pytest.fail("pygraphviz is not installed; requirements-dev.txt names it")
-        pytest.skip("the extra graph is not installed: pip install 'holdpoint[graph]'")
+        pytest.skip("the extra graph is not installed: pip install -e '.[graph]'")
 
 
 @cache
@@ -513,7 +513,8 @@ def test_a_missing_extra_says_its_name_and_how_to_install_it(format: str, monkey
 
     assert refused.value.code == "missing_extra"
     assert refused.value.message == (
-        f"format {format!r} needs the extra 'graph'; install it with: pip install 'holdpoint[graph]'"
+        f"format {format!r} needs the extra 'graph'; install it with: pip install -e '.[graph]' in a clone of "
+        "Holdpoint, else pip install 'holdpoint[graph]'"
     )
 
 

@@ -310,7 +310,7 @@ def test_a_run_that_was_moved_or_cancelled_shows_the_way_it_went() -> None:
 
     assert "      done → ask  taken once\n" in texts["ask"]
     assert "      moved by operator → nap  taken once\n" in texts["nap"]
-    assert "  cancelled\n      → gone  taken once\n" in texts["gone"]
+    assert "  on cancel\n      → gone  taken once\n" in texts["gone"]
     assert "by ann" in texts["nap"]
 
 
@@ -325,7 +325,7 @@ def test_the_heat_of_all_runs_is_in_every_text_format() -> None:
         "\n"
         "  start\n"
         "      → nap  3 runs\n"
-        "  cancelled\n"
+        "  on cancel\n"
         "      → gone  1 run\n"
         "  nap · wait, for 1h, median stay 1h; 9 in 10 within 1h; 1 here now\n"
         "      done → ask  3 runs\n"

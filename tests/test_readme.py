@@ -11,6 +11,7 @@ from holdpoint import cli
 from holdpoint.schema.sheet import AVAILABLE_TYPES
 from tests import pages
 
+_TITLES = {title.lower() for title in cli.SECTIONS}
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -28,6 +29,14 @@ def test_the_readme_has_examples_of_each_kind() -> None:
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_the_readme_names_each_command(name: str) -> None:
     assert re.search(rf"`flow {name}\b|`{name}`|^\$ flow (--as \w+ )?{name}\b", README, re.MULTILINE)
+
+
+def test_the_readme_and_the_help_group_the_commands_alike() -> None:
+    rows = re.findall(r"^\| ([a-z ]+) \| (`[a-z-]+`(?:, `[a-z-]+`)*) \|$", README, re.MULTILINE)
+
+    groups = {title.capitalize(): re.findall(r"`([a-z-]+)`", names) for title, names in rows if title in _TITLES}
+
+    assert groups == {title: list(commands) for title, commands in cli.SECTIONS.items()}
 
 
 @pytest.mark.parametrize("name", AVAILABLE_TYPES)

@@ -23,6 +23,7 @@ import holdpoint
 from holdpoint import api
 from holdpoint.scenarios.run import play_files
 from holdpoint.sources import files_below
+from tests import pages
 from tests.examples import FILES, WORKFLOWS, Example, copy, opened
 
 each_example = pytest.mark.parametrize("name", FILES)
@@ -1028,7 +1029,7 @@ READMES = (
 _BLOCK = re.compile(r"^```bash\n(.*?)^```\n(?:\s*^```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
 _DIFFERENT_EACH_TIME = [
     (re.compile(r"\b(run|req)_[0-9a-z]{16}\b"), r"\1_ID"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?"), "TIME"),
+    *pages.TIMES,
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA-256"),
     (re.compile(r"\bmsg_[0-9a-f]{16}\b"), "msg_ID"),  # made of the run's id
     (re.compile(r"\bjust now\b|\bin \d+[a-z]+\b|\b\d+[a-z]+ ago\b"), "NEARBY"),

@@ -66,6 +66,29 @@ def test_every_claim_about_a_sound_workflow_is_proved() -> None:
     assert proofs["silence"].path == ("build", "gate", "refused")
 
 
+@pytest.mark.parametrize(
+    ("after_crash", "said"),
+    [
+        pytest.param("", "anyone", id="silent"),
+        pytest.param("after_crash: ask", "anyone", id="ask"),
+        pytest.param("after_crash: {ask: {assign: [ann]}}", "somebody who is assigned", id="people"),
+        pytest.param("after_crash: {ask: {timeout: never}}", "anyone", id="never"),
+        pytest.param("after_crash: {ask: {timeout: 4h, default: fail}}", None, id="timeout"),
+        pytest.param("after_crash: fail", None, id="fail"),
+    ],
+)
+def test_a_question_after_a_crash_without_a_time_limit_is_named(after_crash: str, said: str | None) -> None:
+    irreversible = f"    effect: {HERE}irreversible\n"
+
+    proofs, findings = proved(edited((irreversible, f"{irreversible}    {after_crash}\n")))
+
+    reason = proofs["silence"].reason
+    assert findings == ()
+    assert reason.partition("; left aside: ")[2] == (
+        f"after a crash of 'publish' {said} is asked, for ever" if said else ""
+    )
+
+
 # -- nothing irreversible without a person
 
 UNAPPROVED = [
