@@ -71,7 +71,7 @@ def test_a_crontab_line_that_is_shown_ticks_and_logs_what_it_did(name: str, proj
 
 
 def test_the_crontab_line_of_a_new_project_ticks_there(project: Path, program: Path) -> None:
-    readme = files(project, "{}")["README.md"]
+    readme = files(project, "{}", "{}")["README.md"]
     (shown,) = lines(readme)
     written = re.search(r"&& (\S+|'[^']*') tick", shown)
     assert written is not None
