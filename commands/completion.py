@@ -57,7 +57,7 @@ def _completed(find: Callable[[Call, click.Context], Found]) -> Complete:
 
 
 def _runs(call: Call, statuses: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    from holdpoint.engine.views import standing
+    from holdpoint.engine.why import standing
 
     with call.engine() as engine:
         for run in engine.runs(status=statuses, limit=MANY).items:

@@ -24,8 +24,7 @@ from holdpoint.commands.output import (
 )
 from holdpoint.commands.values import required
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.views import standing
-from holdpoint.engine.why import KEEPS_ITS_DEFINITION, is_by_definition, last_words, say_attempt
+from holdpoint.engine.why import KEEPS_ITS_DEFINITION, is_by_definition, last_words, say_attempt, standing
 from holdpoint.settings import OPERATOR
 
 

@@ -12,7 +12,7 @@ from holdpoint.commands.listing import LIMIT, say_more, warn_of_unknown
 from holdpoint.commands.output import STATUS_STYLES, print_json, say
 from holdpoint.commands.render import stage
 from holdpoint.commands.tables import Column, print_table
-from holdpoint.engine.views import standing
+from holdpoint.engine.why import standing
 
 COLUMNS = (
     Column(title="RUN", is_whole=True),

@@ -108,13 +108,6 @@ class Run:
         return members
 
 
-def standing(status: Status, attempt: Mapping[str, Json] | None) -> str:
-    """The word that people read for a status: of a `running` run, whether its agent is `at work` or it is `ready`."""
-    if status != "running":
-        return status
-    return "at work" if attempt is not None and attempt["stage"] == "working" else "ready"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """One revision of an artifact. `parent` is the revision that it was made from."""

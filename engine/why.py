@@ -9,12 +9,19 @@ from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.agents.texts import last_lines
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition, WaitState
-from holdpoint.engine.model import Deadline, RunRecord
+from holdpoint.engine.model import Deadline, RunRecord, Status
 from holdpoint.engine.times import parse_time, say_time
 from holdpoint.engine.views import Request, Run
 
 LAST_LINES = 10
 """So many of the last lines of a traceback and of standard error are shown; all that is kept is in the history."""
+
+
+def standing(status: Status, attempt: Mapping[str, Json] | None) -> str:
+    """The word that people read for a status: of a `running` run, whether its agent is `at work` or it is `ready`."""
+    if status != "running":
+        return status
+    return "at work" if attempt is not None and attempt["stage"] == "working" else "ready"
 
 
 KEEPS_ITS_DEFINITION = "It keeps the definition that it started with: an edited file changes nothing for it"

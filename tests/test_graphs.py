@@ -336,6 +336,9 @@ def test_the_heat_of_all_runs_is_in_every_text_format() -> None:
         "  gone · end, cancelled\n"
     )
     assert '  s_nap -->|"done<br/>3 runs"| s_ask\n' in drawn["mermaid"]
+    assert '  on_cancel(("on cancel"))\n' in drawn["mermaid"]
+    assert '  on_cancel -->|"1 run"| s_gone\n' in drawn["mermaid"]
+    assert 'label="on cancel"' in str(drawn["dot"])
     assert "  class s_nap heat1\n" in drawn["mermaid"]
     assert re.search(r'"nap" -> "ask" \[color="#5f6368", penwidth=6, label="done\\n3 runs"', str(drawn["dot"]))
 
