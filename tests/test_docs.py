@@ -160,6 +160,7 @@ CALLS: Sequence[tuple[str, str]] = (
     ("signal", "RUN told"),
     ("retry", "RUN"),
     ("history", "RUN"),
+    ("simulate", "letter.yaml --days 2 --replications 2 --no-what-if"),
     ("tick", ""),
     ("move", "RUN read"),
     ("cancel", "RUN"),
