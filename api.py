@@ -67,6 +67,13 @@ from holdpoint.sources import check, check_files, locate, read_bytes, read_yaml,
 
 if TYPE_CHECKING:
     from holdpoint.engine.verify import Flaw
+    from holdpoint.evaluation.playing import Agents as Agents
+    from holdpoint.evaluation.recording import Recording
+    from holdpoint.evaluation.replay import Replay as Replay
+    from holdpoint.evaluation.replay import Summary as Summary
+    from holdpoint.evaluation.report import Line as Line
+    from holdpoint.evaluation.study import Study as Study
+    from holdpoint.evaluation.study import Version as Version
     from holdpoint.scenarios.coverage import Coverage as Coverage
     from holdpoint.scenarios.run import Covered as Covered
     from holdpoint.scenarios.run import Tested as Tested
@@ -432,6 +439,58 @@ class Engine:
             raise NotFound(f"artifact {name!r} of run {run.id} has revisions 1 to {latest.revision}, not {revision}")
         return artifact_view(revision_made(entry) if entry else latest, self._loop.values(run.id))
 
+    def what_if(
+        self,
+        run_id: str,
+        definition: Definition | None = None,
+        *,
+        at: str | None = None,
+        visit: int | None = None,
+        decide: str | None = None,
+        by: str | None = None,
+        comment: str | None = None,
+        answers: Json = None,
+        artifact: Json = None,
+    ) -> Replay:
+        """What would have become of a run by another definition, or with another decision; nothing is stored.
+
+        The recorded agents, decisions, silences and signals are played again, under a clock of their own. With *at* and
+        *decide* somebody decides otherwise in that state, by default in its last *visit* and *by* who did. Raises
+        `NotFound`, `Invalid` where the run was not asked there, and what refuses the decision.
+        """
+        from holdpoint.evaluation.recording import Answer, fork
+        from holdpoint.evaluation.replay import replay, roles_of_then
+
+        recording = self.recording(run_id)
+        roles = roles_of_then(recording, self._loop.terms.roles)
+        if at is not None and decide is not None:
+            answer = Answer(option=decide, by=by or "", comment=comment, answers=answers, artifact=artifact)
+            recording = fork(recording, at, answer, visit)
+        elif at is not None or decide is not None:
+            raise UsageError("at and decide go together: in which state, and what is decided there")
+        played = replay(recording, definition or recording.definition, roles, self.settings.project)
+        stop = played.stop
+        if at is not None and stop is not None and stop.error is not None and played.replayed.state == at:
+            raise type(stop.error)(stop.text, code=stop.error.code)
+        return played
+
+    def recording(self, run_id: str) -> Recording:
+        """What agents gave, people decided and signals said in a run, with their times, for `what_if` and `flow eval`.
+
+        It goes up to now, or to where something is due that nobody has applied yet. Raises `NotFound`.
+        """
+        from holdpoint.evaluation.course import course_of
+        from holdpoint.evaluation.recording import record
+
+        run = self._store.run(self._run_id(run_id))
+        history, values = self._store.history(run.id), self._loop.values(run.id)
+        until = None
+        if run.status in ("waiting", "running"):
+            due = min((deadline.due_at for deadline in run.deadlines), default=None)
+            until = self.now() if due is None else min(self.now(), due - timedelta(microseconds=1))
+        view = run_view(run, values, run.at)
+        return record(self._loop.definition(run), course_of(view, history), history, values, until)
+
     def why(self, run_id: str) -> str:
         """Why a run stands where it stands, in plain words."""
         from holdpoint.engine.why import why
@@ -700,6 +759,75 @@ def coverage_of(workflow: Path) -> Coverage:
     from holdpoint.scenarios.run import coverage_beside
 
     return coverage_beside(workflow)
+
+
+def summary(replays: Sequence[Replay]) -> Summary:
+    """What became of many runs together, of which `Engine.what_if` said it one by one."""
+    from holdpoint.evaluation.replay import summary as summed
+
+    return summed(replays)
+
+
+def evaluate(
+    workflow: Path,
+    cases: Path,
+    *,
+    compare: Path | None = None,
+    agents: Agents = "made-up",
+    recording: Path | None = None,
+    repeat: int = 1,
+    workers: int = 1,
+    recommendation: Mapping[str, str] | None = None,
+    cost: Sequence[str] = (),
+    project: Path | None = None,
+    on_played: Callable[[int], None] | None = None,
+) -> Study:
+    """Play the cases of a file by a workflow, and by another to *compare* it with, and measure what becomes of them.
+
+    *agents* are those that the cases make up, those of a *recording*, or real ones, which run in the *project*. Each
+    case is played *repeat* times, so many at once as there are *workers*; *on_played* is told after each of how many
+    it was one. *recommendation* (paths by state) and *cost* (paths) add to what the cases say. Raises `NotFound`,
+    `DefinitionError` and `Invalid` where a file is wrong.
+    """
+    from holdpoint.evaluation.playing import Setting
+    from holdpoint.evaluation.reading import load_cases
+    from holdpoint.evaluation.study import evaluate as evaluated
+    from holdpoint.evaluation.study import load_recorded
+
+    if (agents == "recorded") != (recording is not None):
+        raise UsageError("recorded agents and a recording go together")
+    files = [(str(path), load(path)) for path in (workflow, compare) if path is not None]
+    found = load_cases(cases, files[0][1], recommendation, cost)
+    known = settings.load((project or workflow.parent).resolve())
+    setting = Setting(
+        definition=files[0][1],
+        cases=found,
+        project=known.project,
+        roles={name: sorted(roles) for name, roles in known.roles.items()},
+        agents=agents,
+        recorded=load_recorded(recording) if recording is not None else {},
+    )
+    count = len(files) * len(found.cases) * repeat
+    told = None if on_played is None else lambda: on_played(count)
+    return evaluated(files, setting, repeat=repeat, workers=workers, on_played=told)
+
+
+def evaluation_text(study: Study, kind: Literal["csv", "html", "recording"]) -> str:
+    """A study as CSV or as a page of HTML; or what the agents of its first version gave, to be played again."""
+    from holdpoint.evaluation.page import to_html
+    from holdpoint.evaluation.report import to_csv
+    from holdpoint.evaluation.study import recorded_text
+
+    if kind == "recording":
+        return recorded_text(study.versions[0])
+    return to_csv(study) if kind == "csv" else to_html(study)
+
+
+def evaluation_lines(study: Study) -> tuple[str, list[Line]]:
+    """What was played, in a line, and every measure of it in words."""
+    from holdpoint.evaluation.report import lines, say_setting
+
+    return say_setting(study), lines(study)
 
 
 def compare(

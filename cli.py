@@ -29,6 +29,8 @@ SECTIONS = {
         "fmt": "Lay out workflow files: the order of keys, spaces, quotes; comments stay.",
         "graph": "Draw the state graph of a workflow or of a run.",
         "diff-workflow": "Say what changed between two definitions.",
+        "what-if": "Play recorded runs by another definition, or with another decision.",
+        "eval": "Play many cases and measure what becomes of them.",
         "schema": "Print the JSON Schema of workflow files.",
         "demo": "Watch a run wait, be decided and go on.",
     },

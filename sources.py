@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SCENARIOS = (".scenarios.yaml", ".scenarios.yml")
 """How the names of scenario files end; they are no workflows."""
 
+CASES = (".cases.yaml", ".cases.yml")
+"""How the names of files of cases end that stand among workflows; they are none either."""
+
 _NAMED = re.compile(r"""^\{?\s*["']?workflow["']?\s*:\s*["']?([A-Za-z0-9_.-]+)""", re.MULTILINE)
 
 
@@ -155,9 +158,11 @@ def workflow_files(project: Settings) -> list[Path]:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """The workflow files below a folder, subfolders too, scenarios left out."""
+    """The workflow files below a folder, subfolders too, what stands beside workflows left out."""
     return [
-        path for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")]) if not path.name.endswith(SCENARIOS)
+        path
+        for path in sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])
+        if not path.name.endswith((*SCENARIOS, *CASES))
     ]
 
 

@@ -51,7 +51,7 @@ def command(call: Call, files: Sequence[str], is_strict: bool, is_explained: boo
 
     Each finding is FILE:LINE:COLUMN, error or warning, a code, what was found, and what to do. The exit status is 1
     where there are errors. A comment "# flow: ignore HP215" at the end of the line, or alone on the line above,
-    silences a warning of that code. Files that end in .scenarios.yaml are left out.
+    silences a warning of that code. Files in .scenarios.yaml and .cases.yaml are left out.
     """
     if file is not None and form == "text":
         raise UsageError("a text is printed, and -o writes what a program reads; add --format json or --format sarif")

@@ -315,6 +315,16 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
         ("equal", "versions", "changes", "proofs", "errors"),
         "`versions` and `errors` by side, `a` and `b`; each change says `text`, and whether it is a `risk`",
     ),
+    "what-if": (
+        ("runs", "summary"),
+        "each run `verdict` (`same`, `other`, `stuck`), `recorded` and `replayed` (`status`, `state`, `outcome`, "
+        "`output`, `path`), `parting` and `stop` or null, `notes`; `summary` counts them",
+    ),
+    "eval": (
+        ("workflow", "cases", "repeat", "agents", "versions", "differences", "parted"),
+        "each version `file`, `version`, `measures`, `confusion` and `results`; a measure or difference has `value`, "
+        "`low`, `high` and `count`; `parted` names the cases that end otherwise by the second version",
+    ),
     "schema": (("$schema", "$id", "…"), "the JSON Schema itself, with or without `--json`"),
     "graph": (("format", "graph"), "the drawing is a text"),
     "start": (RUN, ""),

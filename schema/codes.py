@@ -147,3 +147,8 @@ _SCENARIO_RULES: Final = (
 )
 SCENARIO_CODES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _SCENARIO_RULES}
 """What is found in scenario files besides: as YAML and in its shape, one has the rules of a workflow."""
+
+CASE_CODES: Final[Mapping[str, Rule]] = {
+    rule.code: rule for rule in (Rule("HP421", "cases, their columns, conditions and decisions are well formed"),)
+}
+"""What is found in files of cases besides; names, times and durations in them have the codes of scenarios."""

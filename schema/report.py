@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Finding, did_you_mean
-from holdpoint.schema.codes import CODES, SCENARIO_CODES
+from holdpoint.schema.codes import CASE_CODES, CODES, SCENARIO_CODES
 from holdpoint.schema.letters import describe_strange, look_of
 from holdpoint.schema.nodes import Document, Path, Place
 
@@ -89,7 +89,7 @@ class Report:
         self._ignored.append(finding)
 
     def _add(self, path: Path, place: Place, code: str, message: str, fix: str) -> None:
-        severity = (CODES.get(code) or SCENARIO_CODES[code]).severity
+        severity = (CODES.get(code) or SCENARIO_CODES.get(code) or CASE_CODES[code]).severity
         finding = Finding(
             file=self.document.file,
             line=place.line,

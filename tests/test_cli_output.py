@@ -733,6 +733,7 @@ def test_check_of_a_folder_checks_every_file_below_it(flow: Flow) -> None:
     Path("flows/sub").mkdir()
     Path("flows/sub/x.yml").write_text(FREE.replace("free", "deep"))
     Path("flows/sub/x.scenarios.yaml").write_text("no: workflow")
+    Path("flows/sub/x.cases.yaml").write_text("no: workflow")
     Path("empty").mkdir()
 
     assert flow("check", "flows").text == "ok: 12 files\n"

@@ -145,6 +145,7 @@ CALLS: Sequence[tuple[str, str]] = (
     ("diff-workflow", "letter.yaml letter.yaml"),
     ("fmt", "--check letter.yaml"),
     ("test", "letter.scenarios.yaml"),
+    ("eval", "letter.yaml --cases letter.cases.yaml"),
     ("start", "letter.yaml"),
     ("runs", ""),
     ("show", "RUN"),
@@ -161,6 +162,7 @@ CALLS: Sequence[tuple[str, str]] = (
     ("retry", "RUN"),
     ("history", "RUN"),
     ("simulate", "letter.yaml --days 2 --replications 2 --no-what-if"),
+    ("what-if", "RUN --workflow letter.yaml"),
     ("tick", ""),
     ("move", "RUN read"),
     ("cancel", "RUN"),
@@ -179,6 +181,7 @@ def test_each_command_prints_the_json_that_the_reference_says(
     monkeypatch.setenv("FLOW_USER", "ann")
     (tmp_path / "letter.yaml").write_text(LETTER, encoding="utf-8")
     (tmp_path / "letter.scenarios.yaml").write_text("workflow: letter.yaml\nscenarios: [{name: it is written}]\n")
+    (tmp_path / "letter.cases.yaml").write_text("cases: [{name: one}]\n")
     printed: dict[str, dict[str, Any]] = {}
 
     for name, words in CALLS:
@@ -256,6 +259,7 @@ def test_the_commands_of_the_jobs_for_ci_are_those_that_are_shown() -> None:
     assert f"exec {hook['entry']}\n" in page
     assert re.search(hook["files"], "workflows/letter.yaml")
     assert re.search(hook["exclude"], "workflows/letter.scenarios.yaml")
+    assert re.search(hook["exclude"], "workflows/letter.cases.yaml")
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:

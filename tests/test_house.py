@@ -22,6 +22,7 @@ ROOMS = {
     "graphs": {"graphs", "engine"},
     "scenarios": {"scenarios", "schema", "engine", "api", "settings", "sources", "testing"},
     "simulation": {"simulation", "schema", "engine"},
+    "evaluation": {"evaluation", "scenarios", "schema", "engine", "api", "testing"},
     "workflows": set(),
 }
 
