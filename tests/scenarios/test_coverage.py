@@ -187,6 +187,17 @@ def test_a_graph_shows_what_is_not_covered(desk: Desk) -> None:
     assert re.search(r"✗ after 2d: accept +→ sign +not covered$", printed, re.MULTILINE)
 
 
+def test_a_graph_tells_what_the_clock_chose_from_what_people_did(desk: Desk) -> None:
+    desk.write(f"  - {{name: silence, {START}, steps: [{{advance: 2d}}, {{decide: reject, by: dora}}]}}\n")
+
+    printed = desk.flow("graph", "letter.yaml", "--coverage")[1]
+
+    assert re.search(r"✗ accept +→ sign +not covered$", printed, re.MULTILINE)
+    assert re.search(r"✓ after 2d: accept +→ sign$", printed, re.MULTILINE)
+    assert re.search(r"✓ reject +→ lost$", printed, re.MULTILINE)
+    assert re.search(r"✗ after 48h: reject +→ lost +not covered$", printed, re.MULTILINE)
+
+
 def test_a_graph_shows_a_condition_that_always_held(desk: Desk) -> None:
     desk.write("".join(FULL.splitlines(keepends=True)[1:7]))
 

@@ -39,7 +39,7 @@ def test_each_scenario_is_an_item_and_coverage_is_said(desk: Desk) -> None:
     assert status == 0, said
     assert "letter.scenarios.yaml::it waits for a reader PASSED" in said
     assert "letter.yaml: 11 %: states 2/7, transitions 1/10, options 0/4, timeouts 0/3, errors 0/1, guards 0/2" in said
-    assert "not covered letter.yaml:21: nobody answers in 'review'" in said
+    assert "not covered letter.yaml:20: nobody answers in 'review'" in said
 
 
 def test_a_failure_says_line_difference_and_way_and_no_traceback(desk: Desk) -> None:
