@@ -60,7 +60,10 @@ def _facts(record: Record) -> list[tuple[Any, ...]]:
     return [*trips, *items]
 
 
-@pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*/*.yaml")), ids=lambda path: path.stem)
+EXAMPLES = sorted(path for path in WORKFLOWS.glob("*/*.yaml") if not path.name.endswith(".scenarios.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_runs_that_share_their_ways_move_as_those_that_go_alone(path: Path) -> None:
     definition = api.load(path)
     roles = settings.load(path.parent).roles
@@ -395,3 +398,26 @@ def test_a_run_that_waits_goes_on_with_all_that_it_has() -> None:
     facts = {(item.state, item.opened_at, item.settled_at, item.how) for item in record.items}
     assert facts == {("more", -HOUR, HOUR, "person"), ("ask", -HOUR, 3 * HOUR, "deadline")}
     assert record.trips == []
+
+
+def test_what_follows_from_a_runs_own_hash_is_not_shared() -> None:
+    """The spread of the delay before a retry is each run's own."""
+    text = """
+workflow: own
+states:
+  work: {type: agent, python: "a:b", retry: {attempts: 3, delay: 1h}, on: {done: ask, error: ask}}
+  ask: {type: approval, message: "?", on: {approve: end, reject: end}, timeout: 2d, default: reject}
+  end: {type: end}
+"""
+    config = """
+days: 6
+arrivals: 20/d
+agents: {work: {takes: exp(1m), outcomes: [{output: 1}, {error: broken}]}}
+people: {all: {count: 1, hours: always, takes: exp(1h)}}
+"""
+    definition = api.loads(text)
+    plan = _plan(definition, config)
+
+    shared, alone = (simulate(rules_of(definition, plan, is_shared=one), plan, 0) for one in (True, False))
+
+    assert _facts(shared) == _facts(alone)
