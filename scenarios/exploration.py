@@ -90,7 +90,7 @@ def explore_file(
     lines = lines_of(workflow)
     return Found(
         workflow=workflow,
-        problems=[_broken(subject, problem) for problem in explored.problems],
+        problems=[_broken(subject, rule, guided) for rule, guided in explored.problems.items()],
         runs=explored.runs,
         situations=explored.situations,
         invariants=len(subject.invariants),
@@ -110,9 +110,9 @@ def suite_beside(workflow: Path) -> Suite | None:
     return None
 
 
-def _broken(subject: Subject, guided: Guided) -> Broken:
-    text, is_played = shown(subject, guided)
-    return Broken(rule=guided.rule, message=guided.problem, scenario=text, path=list(guided.path), is_played=is_played)
+def _broken(subject: Subject, rule: str, guided: Guided) -> Broken:
+    text, is_played = shown(subject, guided, rule)
+    return Broken(rule=rule, message=guided.broken[rule], scenario=text, path=list(guided.path), is_played=is_played)
 
 
 def _write(path: Path, explored: Explored, suite: Suite | None) -> int:

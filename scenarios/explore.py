@@ -7,7 +7,7 @@ same situation go on in the same ways, so only the first that comes to one is fo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
@@ -20,7 +20,7 @@ from holdpoint.scenarios.guided import Guided, Subject, guide
 DEPTH: Final = 24
 WALKS: Final = 100
 SECONDS: Final = 60.0
-MAX_PROBLEMS: Final = 5
+MAX_PROBLEMS: Final = 20
 MAX_WAITING: Final = 200_000
 
 
@@ -36,13 +36,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explored:
-    """What was found: the shortest run that breaks each rule, and runs that cover what can be covered.
+    """What was found: by rule the shortest run that breaks it, and runs that cover what can be covered.
 
     `is_complete`: no way up to the bound was left out. `runs` were made, and came to `situations` different ones.
     """
 
     subject: Subject
-    problems: Sequence[Guided]
+    problems: Mapping[str, Guided]
     covering: Sequence[Guided]
     coverage: Coverage
     runs: int
@@ -59,7 +59,7 @@ def explore(
     search.walk_at_random()
     return Explored(
         subject=subject,
-        problems=[search.problems[rule] for rule in search.problems],
+        problems=search.problems,
         covering=search.covering,
         coverage=coverage_of(subject.suite.definition, [search.reached]),
         runs=search.runs,
@@ -118,8 +118,9 @@ class _Search:
         """Keep what a run shows that none before it has shown."""
         self.runs += 1
         self.reached |= guided.covered
-        if guided.rule:
-            self.problems.setdefault(_kind_of(guided), guided)
+        for rule in guided.broken:
+            self.problems.setdefault(rule, guided)
+        if guided.broken:
             return guided
         is_ended = guided.run is not None and guided.run.status in ("done", "cancelled")
         known = self.covered_to_the_end if is_ended else self.covered
@@ -136,13 +137,7 @@ class _Search:
         for position in range(given, len(choices)):
             for other in range(1, guided.branches[position].of):
                 yield (*choices[:position], other)
-        if guided.rule or guided.situation in self.seen:
+        if guided.is_lost or guided.situation in self.seen:
             return
         self.seen.add(guided.situation)
         yield from ((*choices, way) for way in range(guided.ways_on))
-
-
-def _kind_of(guided: Guided) -> str:
-    """What a problem is of: two runs that break the same rule in the same state are one problem."""
-    state = guided.run.state if guided.run is not None else None
-    return guided.rule if ":" in guided.rule else f"{guided.rule} in {state}"

@@ -84,19 +84,23 @@ class Branch:
 class Guided:
     """What came of a run: its choices, how many ways on it has where it was stopped, and what was wrong with it.
 
-    `rule` is what a problem breaks, so that two runs that break the same can be told; `situation` is all that matters
-    for how the run can go on.
+    `broken` are the rules that it breaks, each with how; where that is a rule of the engine, the run was not followed
+    any further. `situation` is all that matters for how it can go on.
     """
 
     branches: Sequence[Branch]
     ways_on: int
     situation: str
     covered: frozenset[Item]
-    rule: str
-    problem: str
+    broken: Mapping[str, str]
     scenario: Scenario
     path: Sequence[str]
     run: Run | None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it breaks a rule of the engine: what comes after that means nothing."""
+        return any(":" not in rule and " " not in rule for rule in self.broken)
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -182,6 +186,7 @@ class _Guide(Player):
         self._used: dict[str, int] = {}
         self._start_of_step = 0
         self._moments: list[Moment] = []
+        self._broken: dict[str, str] = {}
         scenario = Scenario(name="", line=0, input=given, agents={}, steps=[])
         super().__init__(subject.suite, scenario, lambda reference: lambda **arguments: None)
 
@@ -228,26 +233,22 @@ class _Guide(Player):
 
     def go(self) -> Guided:
         """Play the run; what came of it."""
-        rule = problem = ""
         acts: list[Act] = []
         try:
             acts = self._played()
         except Problem as error:
-            rule, problem = error.rule, error.message
-        except HoldpointError as error:
-            rule, problem = "unexpected", f"{type(error).__name__}: {error}"
+            self._broken[error.rule] = error.message
         except Exception as error:  # whatever the engine raises is what is looked for
-            rule, problem = "unexpected", f"{type(error).__name__}: {error}"
-        return self._came_to(rule, problem, acts)
+            self._broken["unexpected"] = f"{type(error).__name__}: {error}"
+        return self._came_to(acts)
 
-    def _came_to(self, rule: str, problem: str, acts: Sequence[Act]) -> Guided:
+    def _came_to(self, acts: Sequence[Act]) -> Guided:
         return Guided(
             branches=self._chooser.branches,
             ways_on=len(acts),
             situation=self._situation() if self._moments else "",
             covered=covered_by(self._subject.suite.definition, self.history),
-            rule=rule,
-            problem=problem,
+            broken=self._broken,
             scenario=self._told(),
             path=self.path,
             run=self._run,
@@ -441,9 +442,9 @@ class _Guide(Player):
 
     def _check_invariants(self) -> None:
         for invariant in self._subject.invariants:
-            for moment in self._moments:
-                if found := invariant.broken_at(moment):
-                    raise Problem(invariant.text, f"{invariant.text!r} is broken: {found}")
+            found = next(filter(None, map(invariant.broken_at, self._moments)), "")
+            if found:
+                self._broken[invariant.text] = f"{_quoted(invariant)} is broken: {found}"
 
     def _check_step(self, act: Act, before: Run, entries: Sequence[Entry]) -> None:
         """What a step must have left in the history."""
@@ -490,7 +491,7 @@ class _Guide(Player):
         self._check_goes_on(run, due_at, acts)
         for invariant in self._subject.invariants:
             if found := invariant.stays_broken(due_at, self._moments[-1]):
-                raise Problem(invariant.text, f"{invariant.text!r} is broken: {found}")
+                self._broken[invariant.text] = f"{_quoted(invariant)} is broken: {found}"
         self._check_probes(run, due_at)
 
     def _check_goes_on(self, run: Run, due_at: datetime | None, acts: Sequence[Act]) -> None:
@@ -646,6 +647,10 @@ def _described(visit: _Visit | None) -> Json:
     if len(attempts) == 1 or all(attempt == attempts[0] for attempt in attempts):
         return attempts[0]
     return {"attempts": list(attempts)}
+
+
+def _quoted(invariant: Invariant) -> str:
+    return f'"{invariant.text}"'
 
 
 def _truth(expression: Expression, moment: Moment) -> Json:

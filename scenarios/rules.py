@@ -249,7 +249,7 @@ class _Audit:
         self.failures += 1
         code = entry.data["code"]
         is_final = code == "agent_crashed" or self.is_retried
-        delay = None if is_final or state.retry is None else state.retry.delay_after(self.failures, code, 1.0)
+        delay = None if is_final else _shortest_delay(state, self.failures, code)
         if delay is not None:
             self.retry_from = entry.at + delay - timedelta(microseconds=1)
         if not self.is_retried and (delay is None) is not ("retry_at" not in entry.data):
@@ -311,6 +311,15 @@ class _Audit:
 
     def _state(self, moment: Moment) -> AnyState:
         return self.definition.states[moment.run.state or ""]
+
+
+def _shortest_delay(state: AgentState, failures: int, code: str) -> timedelta | None:
+    """How long at least until the next attempt, after so many that failed; None where there is none."""
+    retry = state.retry
+    if retry is None or failures >= retry.attempts or (retry.on is not None and code not in retry.on):
+        return None
+    grown = float(retry.delay.seconds) * retry.factor ** (failures - 1)
+    return timedelta(seconds=min(grown, retry.max_delay.seconds) / 2)  # half of it may be taken off
 
 
 def _chosen(targets: Sequence[Any], before: Moment) -> str | None:

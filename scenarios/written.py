@@ -22,6 +22,7 @@ from holdpoint.scenarios.run import play_suite
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*|([0-9]+[dhms])+")
 _NOT_TEXT: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+_QUOTED: Final = re.compile(r"'(\w+)'")
 _MAX_NAMED: Final = 2
 _MAX_NAME: Final = 120
 
@@ -74,9 +75,10 @@ def suite_text(subject: Subject, folder: Path, scenarios: Sequence[Sequence[str]
     return "\n".join([*lines, *(line for scenario in scenarios for line in scenario)]) + "\n"
 
 
-def shown(subject: Subject, guided: Guided) -> tuple[str, bool]:
-    """The scenario of a run that breaks something, and whether playing it leads to the same place."""
-    lines = list(scenario_lines(guided.problem[:_MAX_NAME].replace('"', "'"), guided, expected_of(guided)))
+def shown(subject: Subject, guided: Guided, rule: str) -> tuple[str, bool]:
+    """The scenario of a run that breaks a rule, and whether playing it leads to the same place."""
+    name = guided.broken[rule].replace('"', "")[:_MAX_NAME]
+    lines = list(scenario_lines(name, guided, expected_of(guided)))
     return "\n".join(lines) + "\n", all(one.passed for one in _played(subject, [lines]))
 
 
@@ -119,7 +121,7 @@ def _is_ended(guided: Guided) -> bool:
 def _name(new: Sequence[Item], taken: set[str]) -> str:
     """What a scenario shows, in words: the first things that only it goes through."""
     telling = [item for item in new if item[0] in ("timeout", "error", "option", "guard")] or list(new)
-    name = " and ".join(said(item) for item in telling[:_MAX_NAMED]).replace("'", "")
+    name = " and ".join(_QUOTED.sub(r"\1", said(item)) for item in telling[:_MAX_NAMED])
     name = name if name not in taken else f"{name} ({len(taken) + 1})"
     taken.add(name)
     return name
