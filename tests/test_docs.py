@@ -145,6 +145,7 @@ CALLS: Sequence[tuple[str, str]] = (
     ("diff-workflow", "letter.yaml letter.yaml"),
     ("fmt", "--check letter.yaml"),
     ("test", "letter.scenarios.yaml"),
+    ("explore", "letter.yaml --walks 0 --depth 3"),
     ("start", "letter.yaml"),
     ("runs", ""),
     ("show", "RUN"),
