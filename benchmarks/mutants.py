@@ -117,13 +117,14 @@ def _caught_in(original: Original, path: Path, scenarios: Path, seconds: float) 
     return "", ""
 
 
-def _print(found: Sequence[Judged], share: float) -> None:
+def _print_workflow(name: str, found: Sequence[Judged]) -> None:
     for one in found:
         if not one.caught_by:
             print(f"missed  {one.name}")
-    for workflow in dict.fromkeys(one.workflow for one in found):
-        mine = [one for one in found if one.workflow == workflow]
-        print(f"{workflow}: {sum(bool(one.caught_by) for one in mine)} of {len(mine)}")
+    print(f"{name}: {sum(bool(one.caught_by) for one in found)} of {len(found)}", flush=True)
+
+
+def _print_sum(found: Sequence[Judged], share: float) -> None:
     counts = Counter(one.caught_by or "nothing" for one in found)
     print(", ".join(f"by {what} {count}" for what, count in counts.most_common()))
     print(f"caught: {share:.1%} of {len(found)} that check accepts")
@@ -136,18 +137,19 @@ def main() -> int:
     parser.add_argument("--time", type=float, default=10, metavar="SECONDS", help="to explore one mutant")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     given = parser.parse_args()
-    found = [
-        one
-        for path in files_below(ROOT / "workflows")
-        if given.only in path.name and suite_beside(path) is not None
-        for one in judged(path, given.time)
-    ]
+    found: list[Judged] = []
+    for path in files_below(ROOT / "workflows"):
+        if given.only in path.name and suite_beside(path) is not None:
+            mine = list(judged(path, given.time))
+            found += mine
+            if not given.json:
+                _print_workflow(path.stem, mine)
     share = sum(bool(one.caught_by) for one in found) / max(1, len(found))
     if given.json:
         mutants = [{"name": one.name, "caught_by": one.caught_by, "said": one.said} for one in found]
         print(json.dumps({"share": share, "mutants": mutants}, indent=2))
     else:
-        _print(found, share)
+        _print_sum(found, share)
     return 0 if share >= ENOUGH else 1
 
 

@@ -596,7 +596,7 @@ class _Guide(Player):
             sorted(run.artifacts),
             {name: min(run.visits.get(name, 0), MAX_VISITS_TOLD_APART) for name in sorted(self._subject.reads)},
             dict(record.returns),
-            [signal.name for signal in record.signals],
+            self._kept_signals(),
             record.is_cancelling,
             record.last_error is not None,
             self._used,
@@ -605,6 +605,12 @@ class _Guide(Player):
             [_told(invariant, moment) for invariant in self._subject.invariants],
         ]
         return canonical(said)
+
+    def _kept_signals(self) -> list[Json]:
+        """The signals that came and were not taken, by the history: what the engine keeps may be wrong."""
+        taken = {entry.data.get("signal") for entry in self.history if entry.kind == "wait.ended"}
+        received = [entry for entry in self.history if entry.kind == "signal.received"]
+        return [entry.data["name"] for entry in received if entry.seq not in taken]
 
     def _told(self) -> Scenario:
         """The run as a scenario."""
