@@ -1,4 +1,4 @@
-"""Of the single edits of shipped workflows that `check` accepts, the share that tests of these workflows catch.
+"""Of the single edits of shipped workflows that `check` accepts without a word, the share that tests of these workflows catch.
 
     python benchmarks/mutants.py [--only WORKFLOW] [--time SECONDS] [--json]
 
@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from holdpoint.engine.definition import Definition  # noqa: E402
 from holdpoint.engine.errors import DefinitionError, Invalid  # noqa: E402
-from holdpoint.scenarios.exploration import suite_beside  # noqa: E402
+from holdpoint.scenarios.exploration import suites_beside  # noqa: E402
 from holdpoint.scenarios.explore import Limits, explore  # noqa: E402
 from holdpoint.scenarios.reading import load_suite  # noqa: E402
 from holdpoint.scenarios.run import play_suite  # noqa: E402
@@ -43,6 +43,7 @@ class Judged:
     mutant: Mutant
     caught_by: str
     said: str
+    is_warned: bool
 
     @property
     def name(self) -> str:
@@ -63,9 +64,7 @@ class Original:
 
 def judged(path: Path, seconds: float) -> Iterator[Judged]:
     """Every mutant of a workflow that `check` accepts and that is another workflow."""
-    suite = suite_beside(path)
-    if suite is None:
-        raise SystemExit(f"{path} has no scenarios beside it")
+    [suite] = suites_beside(path)
     checked = check(path.read_bytes(), str(path))
     original = Original(
         path=path,
@@ -79,8 +78,9 @@ def judged(path: Path, seconds: float) -> Iterator[Judged]:
         found = check(text, path.name)
         if found.document is None or Definition.from_document(found.document).version == original.version:
             continue
+        is_warned = len(found.findings) > len(checked.findings)
         caught_by, said = _caught(original, text, found, seconds)
-        yield Judged(workflow=path.stem, mutant=mutant, caught_by=caught_by, said=said)
+        yield Judged(workflow=path.stem, mutant=mutant, caught_by=caught_by, said=said, is_warned=is_warned)
 
 
 def _caught(original: Original, text: str, found: Checked, seconds: float) -> tuple[str, str]:
@@ -109,7 +109,7 @@ def _caught_in(original: Original, path: Path, scenarios: Path, seconds: float) 
     if tested.coverage.percent < original.percent:
         return "coverage", f"{tested.coverage.percent:.0f} % instead of {original.percent:.0f} %"
     try:
-        explored = explore(subject_of(path, suite), Limits(seconds=seconds, walks=0))
+        explored = explore(subject_of(path, [suite]), Limits(seconds=seconds, walks=0))
     except Invalid as error:
         return "explore", str(error)
     for guided in explored.problems.values():
@@ -127,7 +127,9 @@ def _print_workflow(name: str, found: Sequence[Judged]) -> None:
 def _print_sum(found: Sequence[Judged], share: float) -> None:
     counts = Counter(one.caught_by or "nothing" for one in found)
     print(", ".join(f"by {what} {count}" for what, count in counts.most_common()))
-    print(f"caught: {share:.1%} of {len(found)} that check accepts")
+    told = sum(bool(one.caught_by) or one.is_warned for one in found)
+    print(f"caught or warned of by check: {told / max(1, len(found)):.1%} of {len(found)} that check takes")
+    print(f"caught: {share:.1%} of the {sum(not one.is_warned for one in found)} that check accepts without a word")
 
 
 def main() -> int:
@@ -139,14 +141,17 @@ def main() -> int:
     given = parser.parse_args()
     found: list[Judged] = []
     for path in files_below(ROOT / "workflows"):
-        if given.only in path.name and suite_beside(path) is not None:
+        if given.only in path.name and suites_beside(path):
             mine = list(judged(path, given.time))
             found += mine
             if not given.json:
                 _print_workflow(path.stem, mine)
-    share = sum(bool(one.caught_by) for one in found) / max(1, len(found))
+    silent = [one for one in found if not one.is_warned]
+    share = sum(bool(one.caught_by) for one in silent) / max(1, len(silent))
     if given.json:
-        mutants = [{"name": one.name, "caught_by": one.caught_by, "said": one.said} for one in found]
+        mutants = [
+            {"name": one.name, "caught_by": one.caught_by, "said": one.said, "warned": one.is_warned} for one in found
+        ]
         print(json.dumps({"share": share, "mutants": mutants}, indent=2))
     else:
         _print_sum(found, share)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Conflict
+from holdpoint.engine.errors import Conflict, NotFound
 from holdpoint.scenarios.coverage import lines_of, said
 from holdpoint.scenarios.explore import Explored, Limits, explore
 from holdpoint.scenarios.guided import Guided, Subject
 from holdpoint.scenarios.model import Suite
-from holdpoint.scenarios.reading import SUFFIXES, load_suite
+from holdpoint.scenarios.reading import load_suite, tests_of
 from holdpoint.scenarios.run import play_suite
 from holdpoint.scenarios.subjects import subject_of
 from holdpoint.scenarios.written import covering_scenarios, shown, suite_text, write_new
@@ -78,14 +78,14 @@ def explore_file(
     write: Path | None = None,
     tell: Callable[[int, int], None] = lambda runs, waiting: None,
 ) -> Found:
-    """Explore a workflow's file, with what *scenarios* or the file beside it knows; *write* is a new scenario file.
+    """Explore a workflow's file, with what *scenarios* or the files beside it know; *write* is a new scenario file.
 
     Raises `NotFound`, `DefinitionError`, and `Conflict` where the file to write is there.
     """
     if write is not None and write.exists():
         raise Conflict(f"file {str(write)!r} is there, and is not overwritten; name another one", code="exists")
-    suite = suite_beside(workflow) if scenarios is None else load_suite(scenarios)
-    subject = subject_of(workflow, suite)
+    suites = suites_beside(workflow) if scenarios is None else [load_suite(scenarios)]
+    subject = subject_of(workflow, suites)
     explored = explore(subject, limits, tell)
     lines = lines_of(workflow)
     return Found(
@@ -97,17 +97,17 @@ def explore_file(
         is_complete=explored.is_complete,
         percent=explored.coverage.percent,
         missing=sorted((lines.get(item, 1), said(item)) for item in explored.coverage.missing),
-        written=0 if write is None else _write(write, explored, suite),
+        written=0 if write is None else _write(write, explored, suites),
     )
 
 
-def suite_beside(workflow: Path) -> Suite | None:
-    """The scenarios in the file of the workflow's own name beside it, if there is one."""
-    for suffix in SUFFIXES:
-        path = workflow.with_name(f"{workflow.stem}{suffix}")
-        if path.exists():
-            return load_suite(path)
-    return None
+def suites_beside(workflow: Path) -> list[Suite]:
+    """The scenario files beside a workflow that test it; none where there is none."""
+    try:
+        files = tests_of(workflow)
+    except NotFound:
+        return []
+    return [load_suite(path) for path in files]
 
 
 def _broken(subject: Subject, rule: str, guided: Guided) -> Broken:
@@ -115,10 +115,10 @@ def _broken(subject: Subject, rule: str, guided: Guided) -> Broken:
     return Broken(rule=rule, message=guided.broken[rule], scenario=text, path=list(guided.path), is_played=is_played)
 
 
-def _write(path: Path, explored: Explored, suite: Suite | None) -> int:
+def _write(path: Path, explored: Explored, suites: Sequence[Suite]) -> int:
     """Write scenarios of what the known ones do not cover; how many. Where there is nothing, no file is made."""
-    already = play_suite(suite).coverage.covered if suite is not None else frozenset()
-    found = covering_scenarios(explored, already)
+    already = [play_suite(suite).coverage.covered for suite in suites]
+    found = covering_scenarios(explored, frozenset().union(*already))
     if found:
         write_new(path, suite_text(explored.subject, path.parent, found))
     return len(found)

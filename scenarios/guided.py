@@ -13,6 +13,7 @@ from functools import cached_property
 from random import Random
 from typing import Any, Final, TypeAlias
 
+from holdpoint.api import Engine
 from holdpoint.engine.agents import Context, Crashed, Failure, Scripted
 from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.definition import AgentState, HumanState, WaitState
@@ -22,16 +23,22 @@ from holdpoint.engine.expressions import Expression
 from holdpoint.engine.model import Entry
 from holdpoint.engine.moments import Moment
 from holdpoint.engine.people import assigned, is_excluded, is_role, may_act
+from holdpoint.engine.times import parse_time
 from holdpoint.engine.views import Request, Run
 from holdpoint.scenarios.coverage import Item, covered_by
+from holdpoint.scenarios.expect import path_of
 from holdpoint.scenarios.invariants import Invariant
-from holdpoint.scenarios.model import Scenario, Step, Suite
+from holdpoint.scenarios.model import INITIATOR, Scenario, Step, Suite
 from holdpoint.scenarios.play import Player
 from holdpoint.scenarios.rules import broken_rules, unapproved
 from holdpoint.scenarios.samples import Hints, samples
+from holdpoint.settings import find_project
+from holdpoint.testing import Clock
 
-INITIATOR: Final = "initiator"
 STRANGER: Final = "a stranger"
+START: Final = "2026-01-05T09:00:00Z"
+"""When scenarios start that do not say it."""
+
 COMMENT: Final = "so it is"
 FAILED: Final = "it failed"
 MAX_CRASHES: Final = 1
@@ -169,7 +176,7 @@ class _Visit:
     fails: bool = False
 
 
-class _Guide(Player):
+class _Guide:
     """One guided run in play."""
 
     def __init__(
@@ -187,12 +194,34 @@ class _Guide(Player):
         self._start_of_step = 0
         self._moments: list[Moment] = []
         self._broken: dict[str, str] = {}
-        scenario = Scenario(name="", line=0, input=given, agents={}, steps=[])
-        super().__init__(subject.suite, scenario, lambda reference: lambda **arguments: None)
+        self._input = given
+        self._clock = Clock(parse_time(START))
+        self._engine = Engine(
+            "memory://",
+            clock=self._clock,
+            project=find_project(subject.suite.workflow.parent),
+            agents=dict(self._agents()),
+            people=subject.suite.people,
+        )
+        self._run: Run | None = None
+        self._player: Player | None = None
+        self.history: Sequence[Entry] = ()
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine.close()
+
+    @property
+    def _id(self) -> str:
+        return self.run.id
+
+    def _look(self) -> None:
+        self._run = self._engine.get_run(self._id)
+        self.history = self._engine.history(self._id)
 
     # --- agents ---
 
-    def _agents(self, load: Callable[[str], Callable[..., Any]]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    def _agents(self) -> Iterator[tuple[str, Callable[..., Any]]]:
         definition = self._subject.suite.definition
         for name, state in definition.states.items():
             if isinstance(state, AgentState) and state.value is None:
@@ -250,7 +279,7 @@ class _Guide(Player):
             covered=covered_by(self._subject.suite.definition, self.history),
             broken=self._broken,
             scenario=self._told(),
-            path=self.path,
+            path=path_of(self.history),
             run=self._run,
         )
 
@@ -258,13 +287,12 @@ class _Guide(Player):
         """Go through the choices; the ways on where there are none left, nothing where the run has ended."""
         subject = self._subject
         try:
-            self._run = self._engine.start(
-                subject.suite.definition, self._scenario.input, initiator=self._scenario.initiator
-            )
+            self._run = self._engine.start(subject.suite.definition, self._input, initiator=INITIATOR)
         except Invalid as error:
             if error.code == "input":
                 return []  # a made-up input that the workflow does not take
             raise
+        self._player = Player(self._engine, self._clock, self._id, INITIATOR)
         while True:
             self._look()
             acts = self._acts() if self.run.status not in _ENDED else []
@@ -284,13 +312,14 @@ class _Guide(Player):
     def _done(self, act: Act) -> bool:
         """Take a step; whether it was taken. A made-up value that the engine does not take is given up."""
         verb = next(iter(act))
+        assert self._player is not None
         self._start_of_step = len(self.history)
         before = self.run
         self._steps.append(act)
         for name in ("cancel", "retry"):
             self._used[name] = self._used.get(name, 0) + (name == verb)
         try:
-            _TAKE[verb](self, Step(verb=verb, keys=act, line=0))
+            _TAKE[verb](self._player, Step(verb=verb, keys=act, line=0))
         except Invalid as error:
             if error.code in ("answers", "artifact", "signal"):
                 self._steps.pop()
@@ -381,8 +410,15 @@ class _Guide(Player):
             return []
         # Somebody may answer at the last moment: of that only the time of a run is another.
         is_timed = any(invariant.duration is not None for invariant in self._subject.invariants)
-        late: list[Act] = [{"advance": _text(seconds - 1)}] if is_timed and self.run.requests and seconds > 1 else []
-        return [{"advance": _text(seconds)}, *late]
+        late: list[Act] = [self._passing(seconds - 1)] if is_timed and self.run.requests and seconds > 1 else []
+        return [self._passing(seconds), *late]
+
+    def _passing(self, seconds: int) -> Act:
+        """So many seconds pass; said in days, where days have 24 hours in the workflow's zone."""
+        days, rest = divmod(seconds, 86_400)
+        text, now = Duration(days=days, seconds=rest), self._clock()
+        is_so = text.after(now, self._subject.suite.definition.zone) == now + timedelta(seconds=seconds)
+        return {"advance": str(text if is_so else Duration(days=0, seconds=seconds))}
 
     def _seconds_to_wait(self) -> int | None:
         """Until what is due next; the whole delay of a retry, of which the engine takes a part off."""
@@ -588,7 +624,7 @@ class _Guide(Player):
         }
         request = run.requests[0] if run.requests else None
         said: list[Json] = [
-            run.state if run.status not in _ENDED else list(self.path),
+            run.state if run.status not in _ENDED else path_of(self.history),
             run.status,
             None if request is None else [request.kind, *request.options],
             record.attempts,
@@ -619,10 +655,10 @@ class _Guide(Player):
             each = [_described(visits.get(number)) for number in range(1, max(visits) + 1)]
             agents[name] = each[0] if all(one == each[0] for one in each) else each
         steps = [Step(verb=next(iter(act)), keys=act, line=0) for act in self._steps]
-        return Scenario(name="", line=0, input=self._scenario.input, agents=agents, steps=steps)
+        return Scenario(name="", line=0, input=self._input, agents=agents, steps=steps)
 
 
-_TAKE: Final[Mapping[str, Callable[[_Guide, Step], None]]] = {
+_TAKE: Final[Mapping[str, Callable[[Player, Step], None]]] = {
     "decide": Player._decide,
     "advance": Player._advance,
     "signal": Player._signal,
@@ -676,8 +712,3 @@ def _told(invariant: Invariant, moment: Moment) -> Json:
 def _whole(wait: timedelta) -> int:
     """So many seconds, the next whole number of them."""
     return -int(-wait.total_seconds() // 1)
-
-
-def _text(seconds: int) -> str:
-    days, rest = divmod(seconds, 86_400)
-    return str(Duration(days=days, seconds=rest))

@@ -130,7 +130,7 @@ def check_invariants(report: Report, path: Path, texts: list[str], sheet: Sheet)
     names = names_of(sheet)
     for index, text in enumerate(texts):
         for message, fix in problems_of(text, names):
-            report.value((*path, index), "HP407", message, fix)
+            report.value((*path, index), "HP408", message, fix)
 
 
 def names_of(sheet: Sheet) -> Mapping[str, Type]:

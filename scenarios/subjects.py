@@ -29,13 +29,14 @@ _PEOPLE: Final = ("{}_1", "{}_2")
 """Who has a role that nobody of the scenario file has: two of each, should one be excluded."""
 
 
-def subject_of(workflow: Path, suite: Suite | None = None) -> Subject:
+def subject_of(workflow: Path, suites: Sequence[Suite] = ()) -> Subject:
     """What is explored of a workflow's file, with the people, the agents and the invariants of its scenarios.
 
     Raises `NotFound`, or `DefinitionError` with the findings of a file that has errors.
     """
     definition = api.load(workflow)
     proofs = check(workflow.read_bytes(), str(workflow)).proofs
+    known = {name: list(roles) for suite in suites for name, roles in suite.people.items()}
     trees = list(_trees(definition.document))
     hints = {name: list(values) for name, values in _compared(trees).items()}
     guards = list(_guards(definition))
@@ -45,17 +46,19 @@ def subject_of(workflow: Path, suite: Suite | None = None) -> Subject:
             path=workflow,
             workflow=workflow,
             definition=definition,
-            people={**(suite.people if suite else {}), **_people(definition, suite.people if suite else {})},
+            people={**known, **_people(definition, known)},
             scenarios=(),
         ),
-        inputs=_inputs(definition, suite, hints),
-        outputs=dict(_outputs(definition, suite, hints, trees)),
+        inputs=_inputs(definition, suites, hints),
+        outputs=dict(_outputs(definition, suites, hints, trees)),
         hints=hints,
         guards=guards,
         reads=frozenset(
             str(path.keys[0]) for tree in trees for path in paths_of(tree) if path.root == "visits" and path.keys
         ),
-        invariants=[parse_invariant(text) for text in suite.invariants] if suite else [],
+        invariants=[
+            parse_invariant(text) for text in dict.fromkeys(text for suite in suites for text in suite.invariants)
+        ],
         is_sure_to_end=is_sure,
     )
 
@@ -77,23 +80,23 @@ def _texts(value: Json) -> Iterator[str]:
             yield from _texts(part)
 
 
-def _inputs(definition: Definition, suite: Suite | None, hints: Mapping[str, list[Json]]) -> list[Json]:
+def _inputs(definition: Definition, suites: Sequence[Suite], hints: Mapping[str, list[Json]]) -> list[Json]:
     """Inputs of the scenarios first, then made-up ones."""
     if definition.input is None:
         return [{}]
-    given = [scenario.input for scenario in suite.scenarios] if suite else []
+    given = [scenario.input for suite in suites for scenario in suite.scenarios]
     known = [value for value in given if is_met(definition.input, value)]
     return _different([*known, *samples(definition.input, hints)])[: 2 * MAX_SAMPLES] or [{}]
 
 
 def _outputs(
-    definition: Definition, suite: Suite | None, hints: Mapping[str, list[Json]], trees: Sequence[Node]
+    definition: Definition, suites: Sequence[Suite], hints: Mapping[str, list[Json]], trees: Sequence[Node]
 ) -> Iterator[tuple[str, list[Json]]]:
     """By agent what it may give: what it gives in scenarios first, then made-up values."""
     for state in definition.states.values():
         if not isinstance(state, AgentState):
             continue
-        known = list(_given(suite, state.name)) if suite else []
+        known = list(_given(suites, state.name))
         if state.output is None:
             made = [] if known else _guessed(state, hints, trees)
         else:
@@ -102,9 +105,9 @@ def _outputs(
         yield state.name, _different([*known, *made])[:_MAX_OUTPUTS] or [TEXT]
 
 
-def _given(suite: Suite, state: str) -> Iterator[Json]:
+def _given(suites: Sequence[Suite], state: str) -> Iterator[Json]:
     """The outputs that scenarios say the agent of a state gives."""
-    for scenario in suite.scenarios:
+    for scenario in (one for suite in suites for one in suite.scenarios):
         described = scenario.agents.get(state)
         for visit in described if isinstance(described, list) else [described]:
             yield from _said(visit)

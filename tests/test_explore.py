@@ -210,7 +210,7 @@ def test_an_invariant_that_is_none_is_refused_with_its_place(flow: Flow, text: s
 
     assert status == 6
     assert "workflows/pay.scenarios.yaml:4:" in err
-    assert "HP407" in err
+    assert "HP408" in err
     assert message in err
 
 
