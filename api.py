@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -48,6 +48,7 @@ from holdpoint.engine.model import (
     Send,
     Start,
 )
+from holdpoint.engine.moments import Moment, moments_of
 from holdpoint.engine.people import may_decide
 from holdpoint.engine.ports import InboxRow, Key, KeyTaken, Store
 from holdpoint.engine.views import (
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from holdpoint.evaluation.study import Study as Study
     from holdpoint.evaluation.study import Version as Version
     from holdpoint.scenarios.coverage import Coverage as Coverage
+    from holdpoint.scenarios.exploration import Found as Found
     from holdpoint.scenarios.run import Covered as Covered
     from holdpoint.scenarios.run import Tested as Tested
     from holdpoint.scheduler.serve import Server
@@ -426,6 +428,12 @@ class Engine:
         run_id = self._run_id(run_id)
         self._store.run(run_id)
         return tuple(self._store.history(run_id, after))
+
+    def moments(self, run_id: str) -> Iterator[Moment]:
+        """The run as it was after each entry of its history, in order. Raises `NotFound`."""
+        run = self._store.run(self._run_id(run_id))
+        history = self._store.history(run.id)
+        return moments_of(self._loop.definition(run), history, self._loop.values(run.id))
 
     def artifact(self, run_id: str, name: str, revision: int | None = None) -> Artifact:
         """A revision of an artifact, by default the latest. Raises `NotFound`."""
@@ -828,6 +836,30 @@ def evaluation_lines(study: Study) -> tuple[str, list[Line]]:
     from holdpoint.evaluation.report import lines, say_setting
 
     return say_setting(study), lines(study)
+
+
+def explore(
+    workflow: Path,
+    scenarios: Path | None = None,
+    *,
+    depth: int,
+    seconds: float,
+    walks: int = 100,
+    seed: int = 0,
+    write: Path | None = None,
+    tell: Callable[[int, int], None] = lambda runs, waiting: None,
+) -> Found:
+    """Walk the ways of a workflow's runs, *depth* steps and *seconds* at most, and say what must hold and does not.
+
+    *scenarios* is the file whose people, agents and invariants are used, by default the one beside the workflow. What
+    its scenarios do not cover is written into the new file *write*. *tell* is told of runs made and ways still to go.
+    Raises `NotFound`, `DefinitionError`, and `Conflict` where the file to write is there.
+    """
+    from holdpoint.scenarios.exploration import explore_file
+    from holdpoint.scenarios.explore import Limits
+
+    limits = Limits(depth=depth, seconds=seconds, walks=walks, seed=seed)
+    return explore_file(workflow, scenarios, limits, write, tell)
 
 
 def compare(

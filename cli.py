@@ -25,6 +25,7 @@ SECTIONS = {
         "init": "Make a new project that is ready to run.",
         "check": "Check workflow files.",
         "test": "Play the scenarios of workflows.",
+        "explore": "Walk every way of a workflow, and show what breaks.",
         "simulate": "Say how long requests will wait, and where it chokes.",
         "fmt": "Lay out workflow files: the order of keys, spaces, quotes; comments stay.",
         "graph": "Draw the state graph of a workflow or of a run.",

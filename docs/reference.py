@@ -310,6 +310,10 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
         "suites: `file`, `workflow`, `scenarios` (`name`, `line`, `passed`, `path`, `failures`); coverage, a workflow "
         "each: `file`, `percent`, `by_kind`, `missing` (`kind`, `where`, `text`, `line`)",
     ),
+    "explore": (
+        ("workflow", "problems", "runs", "situations", "invariants", "complete", "percent", "missing", "written"),
+        "each problem `rule`, `message`, `scenario` (YAML), `path` and `played`; `percent` and `missing` as in `test`",
+    ),
     "fmt": (("files",), "each `file`, `status` (`unchanged`, `formatted`, `would change`, `invalid`) and `findings`"),
     "diff-workflow": (
         ("equal", "versions", "changes", "proofs", "errors"),

@@ -13,12 +13,14 @@ from holdpoint import api
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import DefinitionError, NotFound
 from holdpoint.scenarios.checks import Checker, verbs_of
+from holdpoint.scenarios.invariants import check_invariants
 from holdpoint.scenarios.model import INITIATOR, Scenario, Step, Suite
 from holdpoint.schema.nodes import Document
 from holdpoint.schema.nodes import Path as Where
 from holdpoint.schema.reader import read
 from holdpoint.schema.report import Report, TooManyErrors
 from holdpoint.schema.shape import check_shape
+from holdpoint.schema.sheet import Sheet
 from holdpoint.sources import SCENARIOS, read_bytes
 
 _START: Final = "2026-01-05T09:00:00Z"
@@ -95,6 +97,8 @@ def _loaded(path: Path, document: Document, report: Report) -> Suite | None:
             report.value(("workflow",), "HP402", str(error), "name the workflow's file, from the folder of this one")
             return None
         Checker(report, definition, value).check()
+        if "invariants" in value:
+            check_invariants(report, ("invariants",), value["invariants"], _sheet(workflow))
     except TooManyErrors:
         return None
     if report.has_errors:
@@ -107,6 +111,14 @@ def _loaded(path: Path, document: Document, report: Report) -> Suite | None:
         scenarios=[_scenario(document, value, index) for index in range(len(value["scenarios"]))],
         invariants=value.get("invariants", []),
     )
+
+
+def _sheet(workflow: Path) -> Sheet:
+    """A workflow in which no errors were found, as checks look at it."""
+    document, problems = read(workflow.read_bytes(), str(workflow))
+    if document is None:
+        raise DefinitionError(problems)
+    return Sheet(report=Report(document), value=document.value)
 
 
 def _scenario(document: Document, value: Mapping[str, Json], index: int) -> Scenario:

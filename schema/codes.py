@@ -144,6 +144,7 @@ _SCENARIO_RULES: Final = (
     Rule("HP405", "scenarios name states, options, agents, artifacts and signals that the workflow has"),
     Rule("HP406", "a step does one thing, and has the keys of that"),
     Rule("HP407", "an agent is made up as one can be"),
+    Rule("HP408", "an invariant has one of the four forms, and names what its workflow has"),
 )
 SCENARIO_CODES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _SCENARIO_RULES}
 """What is found in scenario files besides: as YAML and in its shape, one has the rules of a workflow."""

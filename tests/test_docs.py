@@ -146,6 +146,7 @@ CALLS: Sequence[tuple[str, str]] = (
     ("fmt", "--check letter.yaml"),
     ("test", "letter.scenarios.yaml"),
     ("eval", "letter.yaml --cases letter.cases.yaml"),
+    ("explore", "letter.yaml --walks 0 --depth 3"),
     ("start", "letter.yaml"),
     ("runs", ""),
     ("show", "RUN"),

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from holdpoint.engine.errors import Finding
+from holdpoint.scenarios.samples import made_up
 from holdpoint.schema import check_text, read_value
 from holdpoint.sources import files_below
-from tests.walking import Walk, made_up
+from tests.walking import Walk
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = files_below(ROOT / "workflows")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import holdpoint
+from holdpoint.scenarios.rules import unapproved
+from holdpoint.scenarios.samples import made_up
 from holdpoint.testing import Clock
 
-APPROVING = ("approval", "return")
-REFUSING = ("reject", "revise")
 OFTEN = 60
 """Steps after which a walk is broken off: by then its people have been asked again and again."""
 
@@ -115,62 +114,4 @@ class Walk:
         return True
 
     def _unapproved(self, run: holdpoint.Run) -> tuple[str, ...]:
-        """The irreversible steps that were taken though no approval by a person stood, told from the history alone.
-
-        An approval stands until something that it showed is made anew.
-        """
-        states = self._definition.document["states"]
-        standing: list[frozenset[str]] = []
-        shown: dict[str, tuple[str, frozenset[str]]] = {}
-        found = []
-        for entry in self._engine.history(run.id):
-            data = entry.data
-            if entry.kind == "request.opened" and data["kind"] in APPROVING:
-                shown[data["request"]] = (data["kind"], frozenset(one["name"] for one in data["show"]))
-            elif entry.kind == "request.decided" and data["request"] in shown and data["decision"] not in REFUSING:
-                standing.append(shown[data["request"]][1])
-            elif entry.kind == "artifact.revised" and entry.actor_kind == "agent":
-                standing = [names for names in standing if data["name"] not in names]
-            elif entry.kind == "agent.started":
-                state = states[data["state"]]
-                is_irreversible = state.get("effect") == "irreversible" and "unattended" not in state
-                if is_irreversible and not standing:
-                    found.append(data["state"])
-        return tuple(found)
-
-
-_PATTERNS = {"^[0-9]+(\\.[0-9]+)*$": "1.2", "^[a-z0-9]+(-[a-z0-9]+)*$": "a-slug", "^.{19}Z$": "2026-01-05T10:00:00Z"}
-
-
-def made_up(schema: Any, chance: Random) -> Any:
-    """A value that meets a JSON Schema of the plain kind that workflows have."""
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return chance.choice(schema["enum"])
-    kind = schema.get("type")
-    kind = chance.choice(kind) if isinstance(kind, list) else kind
-    if kind == "object" or (kind is None and "properties" in schema):
-        required = schema.get("required", [])
-        return {
-            name: made_up(part, chance)
-            for name, part in {**{name: {} for name in required}, **schema.get("properties", {})}.items()
-            if name in required or chance.random() < 0.5
-        }
-    if kind == "array":
-        count = max(schema.get("minItems", 0), chance.randint(0, 2))
-        items = [made_up(schema.get("items", {}), chance) for _ in range(count)]
-        is_set = schema.get("uniqueItems", False)
-        return [json.loads(text) for text in dict.fromkeys(map(json.dumps, items))] if is_set else items
-    if kind in ("integer", "number"):
-        low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-        low = low + 1 if "exclusiveMinimum" in schema else low
-        high = schema.get("maximum", low + chance.choice([1, 10, 10_000]))
-        return chance.randint(int(low), max(int(low), int(high)))
-    if kind == "boolean":
-        return chance.random() < 0.5
-    if kind == "null":
-        return None
-    if "pattern" in schema:
-        return _PATTERNS[schema["pattern"]]
-    return "some text"[: schema.get("maxLength", 9)].ljust(schema.get("minLength", 0), "x")
+        return unapproved(self._definition.document, self._engine.history(run.id))

@@ -1,0 +1,162 @@
+"""Of the single edits of shipped workflows that `check` accepts without a word, the share that tests of these workflows catch.
+
+    python benchmarks/mutants.py [--only WORKFLOW] [--time SECONDS] [--json]
+
+An edit is caught by a proof that no longer holds, by a shipped scenario that fails or no longer covers what it covered,
+or by `flow explore` with the invariants and people of the shipped scenarios. Edits that change nothing that a run does
+(the same version) are not counted. The exit status is 1 where less than nine in ten are caught.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from holdpoint.engine.definition import Definition  # noqa: E402
+from holdpoint.engine.errors import DefinitionError, Invalid  # noqa: E402
+from holdpoint.scenarios.exploration import suites_beside  # noqa: E402
+from holdpoint.scenarios.explore import Limits, explore  # noqa: E402
+from holdpoint.scenarios.reading import load_suite  # noqa: E402
+from holdpoint.scenarios.run import play_suite  # noqa: E402
+from holdpoint.scenarios.subjects import subject_of  # noqa: E402
+from holdpoint.schema import Checked, check, read_value  # noqa: E402
+from holdpoint.sources import files_below  # noqa: E402
+from tests.test_mutants import Mutant, mutants_of, written  # noqa: E402
+
+ENOUGH = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A mutant that was accepted: what caught it, nothing if nothing did."""
+
+    workflow: str
+    mutant: Mutant
+    caught_by: str
+    said: str
+    is_warned: bool
+
+    @property
+    def name(self) -> str:
+        """The edit in words."""
+        return f"{self.workflow}: {self.mutant.kind} {'.'.join(map(str, self.mutant.path[1:]))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """A shipped workflow, what is proved of it, and how much its scenarios cover."""
+
+    path: Path
+    scenarios: Path
+    checked: Checked
+    version: str
+    percent: float
+
+
+def judged(path: Path, seconds: float) -> Iterator[Judged]:
+    """Every mutant of a workflow that `check` accepts and that is another workflow."""
+    [suite] = suites_beside(path)
+    checked = check(path.read_bytes(), str(path))
+    original = Original(
+        path=path,
+        scenarios=suite.path,
+        checked=checked,
+        version=suite.definition.version,
+        percent=play_suite(suite).coverage.percent,
+    )
+    for mutant in mutants_of(read_value(path.read_bytes(), str(path))):
+        text = written(mutant)
+        found = check(text, path.name)
+        if found.document is None or Definition.from_document(found.document).version == original.version:
+            continue
+        is_warned = len(found.findings) > len(checked.findings)
+        caught_by, said = _caught(original, text, found, seconds)
+        yield Judged(workflow=path.stem, mutant=mutant, caught_by=caught_by, said=said, is_warned=is_warned)
+
+
+def _caught(original: Original, text: str, found: Checked, seconds: float) -> tuple[str, str]:
+    for before, after in zip(original.checked.proofs, found.proofs, strict=True):
+        if before.holds and not after.holds:
+            return "proof", after.reason
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / original.path.name
+        path.write_text(text, encoding="utf-8")
+        scenarios = Path(folder) / original.scenarios.name
+        scenarios.write_bytes(original.scenarios.read_bytes())
+        for file in original.path.parent.glob("*.py"):  # functions that scenarios name
+            (Path(folder) / file.name).write_bytes(file.read_bytes())
+        return _caught_in(original, path, scenarios, seconds)
+
+
+def _caught_in(original: Original, path: Path, scenarios: Path, seconds: float) -> tuple[str, str]:
+    try:
+        suite = load_suite(scenarios)
+    except DefinitionError as error:
+        return "scenario", str(error).splitlines()[0]
+    tested = play_suite(suite)
+    failed = [one for one in tested.played if not one.passed]
+    if failed:
+        return "scenario", f"{failed[0].scenario.name}: {failed[0].mismatches[0].message}"
+    if tested.coverage.percent < original.percent:
+        return "coverage", f"{tested.coverage.percent:.0f} % instead of {original.percent:.0f} %"
+    try:
+        explored = explore(subject_of(path, [suite]), Limits(seconds=seconds, walks=0))
+    except Invalid as error:
+        return "explore", str(error)
+    for guided in explored.problems.values():
+        return "explore", next(iter(guided.broken.values()))
+    return "", ""
+
+
+def _print_workflow(name: str, found: Sequence[Judged]) -> None:
+    for one in found:
+        if not one.caught_by:
+            print(f"missed  {one.name}")
+    print(f"{name}: {sum(bool(one.caught_by) for one in found)} of {len(found)}", flush=True)
+
+
+def _print_sum(found: Sequence[Judged], share: float) -> None:
+    counts = Counter(one.caught_by or "nothing" for one in found)
+    print(", ".join(f"by {what} {count}" for what, count in counts.most_common()))
+    told = sum(bool(one.caught_by) or one.is_warned for one in found)
+    print(f"caught or warned of by check: {told / max(1, len(found)):.1%} of {len(found)} that check takes")
+    print(f"caught: {share:.1%} of the {sum(not one.is_warned for one in found)} that check accepts without a word")
+
+
+def main() -> int:
+    """Judge all mutants and print the share that is caught."""
+    parser = argparse.ArgumentParser(description="The share of accepted mutants that tests of workflows catch.")
+    parser.add_argument("--only", default="", metavar="WORKFLOW", help="only files with WORKFLOW in their names")
+    parser.add_argument("--time", type=float, default=10, metavar="SECONDS", help="to explore one mutant")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    given = parser.parse_args()
+    found: list[Judged] = []
+    for path in files_below(ROOT / "workflows"):
+        if given.only in path.name and suites_beside(path):
+            mine = list(judged(path, given.time))
+            found += mine
+            if not given.json:
+                _print_workflow(path.stem, mine)
+    silent = [one for one in found if not one.is_warned]
+    share = sum(bool(one.caught_by) for one in silent) / max(1, len(silent))
+    if given.json:
+        mutants = [
+            {"name": one.name, "caught_by": one.caught_by, "said": one.said, "warned": one.is_warned} for one in found
+        ]
+        print(json.dumps({"share": share, "mutants": mutants}, indent=2))
+    else:
+        _print_sum(found, share)
+    return 0 if share >= ENOUGH else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""`flow explore`: walks the ways of a workflow and shows the shortest that breaks what must hold."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from holdpoint import api
+from holdpoint.cli import FINDINGS
+from holdpoint.commands import Call, Command, pass_call, short_path
+from holdpoint.commands.completion import workflows
+from holdpoint.commands.output import print_json, say, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdpoint.api import Found
+
+_EVERY = 50
+_MAX_MISSING = 10
+
+
+@click.command(cls=Command)
+@click.argument("workflow", metavar="FILE|NAME", shell_complete=workflows)
+@click.option(
+    "--scenarios",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The scenarios whose people, agents and invariants are used [default: those beside the workflow].",
+)
+@click.option("--depth", type=click.IntRange(1, 1000), default=24, show_default=True, help="Steps of a run, at most.")
+@click.option("--time", "seconds", type=click.FloatRange(0.1), default=60, show_default=True, help="Seconds, at most.")
+@click.option("--walks", type=click.IntRange(0), default=100, show_default=True, help="Runs at random at the end.")
+@click.option("--seed", type=int, default=0, show_default=True, help="What is random is the same for the same N.")
+@click.option(
+    "--write",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write scenarios of what the known ones do not cover into a new FILE.",
+)
+@pass_call
+def command(
+    call: Call,
+    workflow: str,
+    scenarios: Path | None,
+    depth: int,
+    seconds: float,
+    walks: int,
+    seed: int,
+    write: Path | None,
+) -> int:
+    """Walk every way of a workflow's runs up to a bound, and look whether what must hold does.
+
+    People choose every option, or nobody answers; agents give values made up from their schemas, fail and crash;
+    signals come, early too; runs are cancelled. Each shortest way that breaks a rule, or an invariant of the scenario
+    file, is printed as a scenario, and the exit status is 1.
+    """
+    found = api.explore(
+        call.locate(workflow),
+        scenarios,
+        depth=depth,
+        seconds=seconds,
+        walks=walks,
+        seed=seed,
+        write=write,
+        tell=_progress(call),
+    )
+    if call.is_json:
+        print_json(found.to_dict())
+    else:
+        _print(found)
+        if write is not None:
+            say(f"wrote {short_path(write)}: {_many(found.written, 'scenario')}")
+    return FINDINGS if found.problems else 0
+
+
+def _progress(call: Call) -> Callable[[int, int], None]:
+    """Tells a terminal how far it is."""
+    if call.is_json or not sys.stderr.isatty():
+        return lambda runs, waiting: None
+
+    def tell(runs: int, waiting: int) -> None:
+        if runs % _EVERY == 0:
+            click.echo(f"\r{runs} runs, {waiting} ways to go \033[K", nl=False, err=True)
+
+    return tell
+
+
+def _print(found: Found) -> None:
+    if sys.stderr.isatty():
+        click.echo("\r\033[K", nl=False, err=True)
+    file = short_path(found.workflow)
+    reach = "" if found.is_complete else ", and not all ways up to the bound"
+    say((str(file), "bold"), f": {_many(found.runs, 'run')} in {_many(found.situations, 'situation')}{reach}")
+    if found.invariants:
+        say(f"  holding them to the rules of the engine and {_many(found.invariants, 'invariant')}")
+    say(f"  they cover {found.percent:.0f} % of the workflow")
+    for line, text in found.missing[:_MAX_MISSING]:
+        say("    ", ("not reached", "yellow"), f" {file}:{line}: {text}")
+    if len(found.missing) > _MAX_MISSING:
+        say(f"    and {len(found.missing) - _MAX_MISSING} more; --json lists all")
+    for problem in found.problems:
+        say(("broken", "bold red"), f": {problem.message}")
+        say("  the shortest way to it, as a scenario:")
+        for shown in problem.scenario.splitlines():
+            say(shown)
+        if not problem.is_played:
+            warn("the scenario does not lead there when it is played: what it broke may be how time passes")
+    if not found.problems:
+        say(("ok", "green"), ": nothing is broken")
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" + ("" if count == 1 else "s")

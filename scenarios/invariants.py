@@ -1,0 +1,139 @@
+"""What an author says that must hold in every run: `never: …`, `always: …`, `ends: …`, `always ends within …`.
+
+The expressions are those of workflows, with the names of workflows and those of `OWN_NAMES`. They are asked after every
+entry of a run's history, `ends` after the one that ends it, unless the run was cancelled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from holdpoint.engine.durations import Duration, parse_duration
+from holdpoint.engine.errors import Invalid
+from holdpoint.engine.expressions import Expression, ExpressionError, Scope, parse_expression
+from holdpoint.engine.moments import Moment
+from holdpoint.engine.times import format_time
+from holdpoint.schema.infer import infer
+from holdpoint.schema.names import LocalNames, Names
+from holdpoint.schema.nodes import Path
+from holdpoint.schema.report import Report, suggestion
+from holdpoint.schema.sheet import Sheet
+from holdpoint.schema.types import ANY, BOOLEAN, NONE, NUMBER, TEXT, Type, list_of, of_kinds, once
+
+OWN_NAMES: Final[Mapping[str, str]] = {
+    "state": "the state that the run is in, none before the first",
+    "status": "running, waiting, done, failed or cancelled",
+    "path": "the states that were entered, in order",
+    "outcome": "the outcome of the end, none before it",
+    "output": "the output of the end, none before it",
+    "elapsed": "the seconds since the run was started",
+}
+"""What invariants may read besides the names of workflows."""
+
+_TYPES: Final[Mapping[str, Type]] = {
+    "state": of_kinds(TEXT, NONE),
+    "status": of_kinds(TEXT),
+    "path": list_of(once(lambda: of_kinds(TEXT))),
+    "outcome": of_kinds(TEXT, NONE),
+    "output": ANY,
+    "elapsed": of_kinds(NUMBER),
+}
+_FORM: Final = re.compile(r"\s*(never|always|ends)\s*:\s*(\S.*)", re.DOTALL)
+_WITHIN: Final = re.compile(r"\s*always\s+ends\s+within\s+(\S.*?)\s*")
+FORMS: Final = "write 'never: EXPRESSION', 'always: EXPRESSION', 'ends: EXPRESSION' or 'always ends within DURATION'"
+_ENDED: Final = ("done", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invariant:
+    """One thing that must hold: `text` as the author wrote it; an expression, or (`within`) a duration."""
+
+    text: str
+    form: Literal["never", "always", "ends", "within"]
+    expression: Expression | None = None
+    duration: Duration | None = None
+
+    def broken_at(self, moment: Moment) -> str:
+        """How it is broken at a moment of a run; an empty text where it is not."""
+        if self.duration is not None:
+            end = self.duration.after(moment.run.started_at, moment.definition.zone)
+            return f"at {format_time(moment.entry.at)} it had not ended" if moment.entry.at > end else ""
+        assert self.expression is not None
+        if self.form == "ends" and (moment.run.status != "done" or moment.run.is_cancelling):
+            return ""  # what an operator cancels does not end as its workflow says
+        try:
+            holds = self.expression.holds(_scope_of(moment))
+        except ExpressionError as error:
+            return f"in {_place(moment)} it cannot be told: {error.message}"
+        if holds is not (self.form == "never"):
+            return ""
+        return f"in {_place(moment)} it {'holds' if holds else 'does not hold'}"
+
+    def stays_broken(self, due_at: datetime | None, moment: Moment) -> str:
+        """How a run that rests until *due_at* (None: for ever) breaks it; an empty text where it does not."""
+        if self.duration is None or moment.run.status in (*_ENDED, "failed"):
+            return ""
+        return f"in {_place(moment)} it waits for ever" if due_at is None else ""
+
+
+def _place(moment: Moment) -> str:
+    return repr(moment.run.state) if moment.run.state else "the beginning"
+
+
+def _scope_of(moment: Moment) -> Scope:
+    run = moment.run
+    return moment.scope(
+        state=run.state,
+        status=run.status,
+        path=list(moment.path),
+        outcome=run.outcome if run.status == "done" else ("cancelled" if run.status == "cancelled" else None),
+        output=None if run.output is None else moment.values.content(run.output),
+        elapsed=(moment.entry.at - run.started_at).total_seconds(),
+    )
+
+
+def parse_invariant(text: str) -> Invariant:
+    """The invariant that a text says. Raises `Invalid` where it has none of the forms, or its expression is none."""
+    if (within := _WITHIN.fullmatch(text)) is not None:
+        return Invariant(text=text, form="within", duration=parse_duration(within[1]))
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise Invalid(f"{text!r} is no invariant; {FORMS}", code="invariant")
+    form: Literal["never", "always", "ends"] = found[1]  # type: ignore[assignment]  # the pattern has no other
+    return Invariant(text=text, form=form, expression=parse_expression(found[2].strip()))
+
+
+def problems_of(text: str, names: Mapping[str, Type]) -> Iterator[tuple[str, str]]:
+    """What is wrong with an invariant, each with the fix; *names* are those that it may read, with their types."""
+    try:
+        expression = parse_invariant(text).expression
+    except Invalid as error:
+        yield error.message, FORMS
+        return
+    if expression is None:
+        return
+    for use in expression.paths:
+        if use.root not in names:
+            yield f"the name {use.root!r} is not known in an invariant", suggestion(use.root, tuple(names))
+    found, problems = infer(expression.root, names)
+    yield from ((problem.message, problem.fix) for problem in problems)
+    if not problems and not found.may_be(BOOLEAN):
+        yield f"the condition gives {found}; it must give true or false", "compare it, such as 'input.amount > 100'"
+
+
+def check_invariants(report: Report, path: Path, texts: list[str], sheet: Sheet) -> None:
+    """Report what is wrong with the invariants of a scenario file; *sheet* is its workflow."""
+    names = names_of(sheet)
+    for index, text in enumerate(texts):
+        for message, fix in problems_of(text, names):
+            report.value((*path, index), "HP408", message, fix)
+
+
+def names_of(sheet: Sheet) -> Mapping[str, Type]:
+    """The names that invariants about a workflow may read, with their types. A state's own name comes first."""
+    names = Names(sheet)
+    return LocalNames(names, {name: found for name, found in _TYPES.items() if name not in sheet.results})
