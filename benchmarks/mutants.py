@@ -1,4 +1,4 @@
-"""Of the single edits of shipped workflows that `check` accepts without a word, the share that tests of these workflows catch.
+"""Of the single edits of shipped workflows that `check` accepts without a word, the share that their tests catch.
 
     python benchmarks/mutants.py [--only WORKFLOW] [--time SECONDS] [--json]
 
