@@ -179,9 +179,8 @@ def replay(
         stop = driver.drive(recording.until)
         course = _like(course_of(engine.get_run(run.id), engine.history(run.id)), run.id, recording.run)
     if stop is not None and stop.why == "unrecorded":
-        course = replace(
-            course, status="waiting", error=None
-        )  # for the agent, which failed for want of a recording alone
+        # It failed for want of a recording alone: in truth it would be at work there.
+        course = replace(course, status="waiting", error=None)
     return _judged(recording, definition, course, stop, [*script.all_notes, *driver.notes])
 
 
