@@ -322,7 +322,7 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
     "what-if": (
         ("runs", "summary"),
         "each run `verdict` (`same`, `other`, `stuck`), `recorded` and `replayed` (`status`, `state`, `outcome`, "
-        "`output`, `path`), `parting` and `stop` or null, `notes`; `summary` counts them",
+        "`output`, `error`, `path`), `parting` and `stop` or null, `notes`; `summary` counts them",
     ),
     "eval": (
         ("workflow", "cases", "repeat", "agents", "versions", "differences", "parted"),

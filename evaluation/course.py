@@ -39,13 +39,14 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """The legs of a run, and how it stands at the end of them."""
+    """The legs of a run, and how it stands at the end of them; `error` says why where it has failed."""
 
     legs: Sequence[Leg]
     status: str
     state: str | None
     outcome: str | None
     output: Json
+    error: str | None = None
 
     @property
     def path(self) -> list[str]:
@@ -73,13 +74,17 @@ class Course:
             "state": self.state,
             "outcome": self.outcome,
             "output": self.output,
+            "error": self.error,
             "path": self.path,
         }
 
 
 def course_of(run: Run, history: Iterable[Entry]) -> Course:
     """The course of a run, by its history."""
-    return Course(legs=_legs(history), status=run.status, state=run.state, outcome=run.outcome, output=run.output)
+    error = None if run.error is None else str(run.error["message"])
+    return Course(
+        legs=_legs(history), status=run.status, state=run.state, outcome=run.outcome, output=run.output, error=error
+    )
 
 
 def _legs(history: Iterable[Entry]) -> list[Leg]:

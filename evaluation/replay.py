@@ -24,6 +24,7 @@ from holdpoint.evaluation.recording import Question, Recording, kind_of, shown_b
 from holdpoint.evaluation.standins import StandIns
 from holdpoint.testing import Clock
 
+_SOON: Final = timedelta(minutes=1)  # quicker than that is not worth a word
 WHYS: Final[Mapping[Why, str]] = {
     "refused": "at a decision that is refused now",
     "unasked": "at a decision that was never made",
@@ -178,7 +179,8 @@ def replay(
         stop = driver.drive(recording.until)
         course = _like(course_of(engine.get_run(run.id), engine.history(run.id)), run.id, recording.run)
     if stop is not None and stop.why == "unrecorded":
-        course = replace(course, status="waiting")  # for the agent, which failed for want of a recording alone
+        # It failed for want of a recording alone: in truth it would be at work there.
+        course = replace(course, status="waiting", error=None)
     return _judged(recording, definition, course, stop, [*script.all_notes, *driver.notes])
 
 
@@ -291,7 +293,8 @@ def _told(before: Leg | None, here: Leg, course: Course) -> str:
     if before.option == here.option and before.to != here.to:
         return f"{here.option!r} leads to {here.to!r}, not to {before.to!r}"
     if here.option is None:
-        return f"it {course.said}; recorded is {_left(before)}"
+        why = f": {course.error}" if course.error is not None else ""
+        return f"it {course.said}{why}; recorded is {_left(before)}"
     return f"it goes on by {_left(here)}; recorded is {_left(before)}"
 
 
@@ -299,7 +302,7 @@ def _left(leg: Leg) -> str:
     """How a state was left: `'approve' by 'dora' after 2h`."""
     if leg.option is None:
         return "that it stays there"
-    waited = "" if leg.after is None or leg.after < timedelta(seconds=1) else f" after {say_span(leg.after)}"
+    waited = "" if leg.after is None or leg.after < _SOON else f" after {say_span(leg.after)}"
     if leg.by is not None:
         return f"{leg.option!r} by {leg.by!r}{waited}"
     if leg.after is not None or leg.option == TIMEOUT:

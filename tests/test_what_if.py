@@ -290,6 +290,18 @@ def test_an_agent_that_is_another_now_is_noted(world: World) -> None:
     assert played.notes == ["the agent of 'write' is another now; it gives what the recorded one gave"]
 
 
+def test_a_run_that_would_fail_says_why(world: World) -> None:
+    run = world.sent()
+
+    played = world.engine.what_if(
+        run, world.edited(('with: {pages: "{{ input.pages }}"}', 'with: {pages: "{{ env.NO_SUCH_NAME }}"}'))
+    )
+
+    assert (played.verdict, played.end) == ("other", "fail in 'write' instead")
+    assert played.parting is not None
+    assert "NO_SUCH_NAME" in played.parting.text
+
+
 def test_an_input_that_is_refused_now_is_told(world: World) -> None:
     run = world.sent()
 
