@@ -11,9 +11,10 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import Invalid, UsageError
+from holdpoint.engine.jsonschemas import errors
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.verify_rows import ACTORS
-from holdpoint.scenarios.agents import kind_of
+from holdpoint.scenarios.agents import KINDS, kind_of
 from holdpoint.scenarios.expect import OF_A_REQUEST
 from holdpoint.scenarios.model import Step
 from holdpoint.schema.available import MESSAGE
@@ -117,6 +118,8 @@ class Checker:
 
     def _check_agent(self, path: Where, described: Json, *, is_whole: bool = False, is_attempt: bool = False) -> None:
         kind = kind_of(described)
+        if kind is None:
+            self._check_given(path, described)
         if kind is None or kind == "output":
             return
         value = described[kind]
@@ -133,6 +136,17 @@ class Checker:
             self._check_error(at, value)
         elif kind == "attempts":
             self._check_attempts(at, value, is_attempt)
+
+    def _check_given(self, path: Where, output: Json) -> None:
+        """Report an output that the state refuses: a misspelt description would pass for a failing agent."""
+        name = str(path[path.index("agents") + 1])
+        state = self._definition.states[name]
+        schema = state.output if isinstance(state, AgentState) else None
+        problems = () if schema is None else errors(schema, output, "output")
+        if problems:
+            message = f"what the agent of {name!r} gives is not what its state takes: {problems[0]}"
+            fix = f"describe it by one of {listed(KINDS)}, or write {{output: …}} where it is to be refused"
+            self._report.value(path, "HP407", message, fix)
 
     def _check_attempts(self, path: Where, attempts: Json, is_attempt: bool) -> None:
         if is_attempt or not isinstance(attempts, list) or not attempts:

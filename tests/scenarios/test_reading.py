@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -186,3 +187,20 @@ def test_the_schema_is_printed_for_editors(desk: Desk) -> None:
 
     assert status == 0
     assert json.loads((desk.folder / "s.json").read_text()) == scenarios_schema()
+
+
+def test_made_up_value_that_the_state_refuses_is_found_before_it_passes_for_a_failure(tmp_path: Path) -> None:
+    workflow = (
+        "workflow: w\nstates:\n"
+        "  make: {type: agent, command: [x], output: {type: integer}, on: {done: good, error: bad}}\n"
+        "  good: {type: end, output: '{{ make }}'}\n  bad: {type: end, outcome: failure}\n"
+    )
+    (tmp_path / "w.yaml").write_text(workflow, encoding="utf-8")
+    path = tmp_path / "w.scenarios.yaml"
+
+    path.write_text("workflow: w.yaml\nscenarios: [{name: one, agents: {make: {eror: x}}, expect: {state: bad}}]\n")
+    with pytest.raises(DefinitionError, match="2:39: error HP407 what the agent of 'make' gives is not what"):
+        load_suite(path)
+
+    path.write_text("workflow: w.yaml\nscenarios: [{name: one, agents: {make: {output: x}}, expect: {state: bad}}]\n")
+    assert load_suite(path).scenarios[0].agents == {"make": {"output": "x"}}
