@@ -199,7 +199,7 @@ def test_made_up_value_that_the_state_refuses_is_found_before_it_passes_for_a_fa
     path = tmp_path / "w.scenarios.yaml"
 
     path.write_text("workflow: w.yaml\nscenarios: [{name: one, agents: {make: {eror: x}}, expect: {state: bad}}]\n")
-    with pytest.raises(DefinitionError, match="2:39: error HP407 what the agent of 'make' gives is not what"):
+    with pytest.raises(DefinitionError, match="2:40: error HP407 what the agent of 'make' gives is not what"):
         load_suite(path)
 
     path.write_text("workflow: w.yaml\nscenarios: [{name: one, agents: {make: {output: x}}, expect: {state: bad}}]\n")
