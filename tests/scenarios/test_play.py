@@ -288,8 +288,8 @@ def test_the_agents_of_a_project_are_found_from_a_folder_of_workflows(desk: Desk
 
 
 def test_days_are_those_of_the_workflow(desk: Desk) -> None:
-    """In Rome the night to 29 March 2026 is an hour shorter."""
-    scenario = one("start: '2026-03-28T08:00:00Z', steps: [{advance: 2d}], expect: {state: sign}")
+    """In Rome the night to 25 October 2026 is an hour longer: two days there are 49 hours."""
+    scenario = one("start: '2026-10-24T07:00:00Z', steps: [{advance: 2d}], expect: {state: sign}")
 
     assert desk.failures(scenario) == []
 
