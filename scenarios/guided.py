@@ -92,8 +92,8 @@ class Guided:
     """What came of a run: its choices, how many ways on it has where it was stopped, and what was wrong with it.
 
     `broken` are the rules that it breaks, each with how; where that is a rule of the engine, the run was not followed
-    any further. `asked` is what a person was asked before each step, as a scenario
-    expects it. `situation` is all that matters for how it can go on.
+    any further. `asked` is what a person was asked before each step, as a scenario expects it. `situation` is all that
+    matters for how it can go on.
     """
 
     branches: Sequence[Branch]
@@ -405,7 +405,8 @@ class _Guide:
         people = assigned(request.assign or [], option)
         named = [name for name in people if not is_role(name)]
         others = [name for name in self._subject.suite.people if name != INITIATOR]
-        for person in (*named, *(others if people else ()), INITIATOR, STRANGER):
+        candidates: list[str] = [*named, *(others if people else []), INITIATOR, STRANGER]
+        for person in candidates:
             is_out = is_excluded(request.exclude, person, roles)
             if not is_out and may_act(request.assign or [], option, person, roles):
                 return person
