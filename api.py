@@ -847,19 +847,21 @@ def explore(
     walks: int = 100,
     seed: int = 0,
     write: Path | None = None,
+    is_detailed: bool = False,
     tell: Callable[[int, int], None] = lambda runs, waiting: None,
 ) -> Found:
     """Walk the ways of a workflow's runs, *depth* steps and *seconds* at most, and say what must hold and does not.
 
-    *scenarios* is the file whose people, agents and invariants are used, by default the one beside the workflow. What
-    its scenarios do not cover is written into the new file *write*. *tell* is told of runs made and ways still to go.
-    Raises `NotFound`, `DefinitionError`, and `Conflict` where the file to write is there.
+    *scenarios* is the file whose people, agents and invariants are used, by default those beside the workflow. What
+    the scenarios do not cover is written into the new file *write*, with *is_detailed* also what people are asked.
+    *tell* is told of runs made and ways still to go. Raises `NotFound`, `DefinitionError`, and `Conflict` where the
+    file to write is there.
     """
     from holdpoint.scenarios.exploration import explore_file
     from holdpoint.scenarios.explore import Limits
 
     limits = Limits(depth=depth, seconds=seconds, walks=walks, seed=seed)
-    return explore_file(workflow, scenarios, limits, write, tell)
+    return explore_file(workflow, scenarios, limits, write, is_detailed=is_detailed, tell=tell)
 
 
 def compare(

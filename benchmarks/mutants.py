@@ -3,7 +3,8 @@
     python benchmarks/mutants.py [--only WORKFLOW] [--time SECONDS] [--json]
 
 An edit is caught by a proof that no longer holds, by a shipped scenario that fails or no longer covers what it covered,
-or by `flow explore` with the invariants and people of the shipped scenarios. Edits that change nothing that a run does
+by a scenario that `flow explore --write --detailed` made of the shipped workflow, or by what `flow explore` finds in
+the edited one. Edits that change nothing that a run does
 (the same version) are not counted. The exit status is 1 where less than nine in ten are caught.
 """
 
@@ -25,9 +26,11 @@ from holdpoint.engine.definition import Definition  # noqa: E402
 from holdpoint.engine.errors import DefinitionError, Invalid  # noqa: E402
 from holdpoint.scenarios.exploration import suites_beside  # noqa: E402
 from holdpoint.scenarios.explore import Limits, explore  # noqa: E402
+from holdpoint.scenarios.model import Suite  # noqa: E402
 from holdpoint.scenarios.reading import load_suite  # noqa: E402
-from holdpoint.scenarios.run import play_suite  # noqa: E402
+from holdpoint.scenarios.run import Tested, play_suite  # noqa: E402
 from holdpoint.scenarios.subjects import subject_of  # noqa: E402
+from holdpoint.scenarios.written import covering_scenarios, suite_text  # noqa: E402
 from holdpoint.schema import Checked, check, read_value  # noqa: E402
 from holdpoint.sources import files_below  # noqa: E402
 from tests.test_mutants import Mutant, mutants_of, written  # noqa: E402
@@ -60,18 +63,22 @@ class Original:
     checked: Checked
     version: str
     percent: float
+    written: str
 
 
 def judged(path: Path, seconds: float) -> Iterator[Judged]:
     """Every mutant of a workflow that `check` accepts and that is another workflow."""
     [suite] = suites_beside(path)
     checked = check(path.read_bytes(), str(path))
+    explored = explore(subject_of(path, [suite]), Limits(seconds=6 * seconds, walks=0))
+    found_scenarios = covering_scenarios(explored, frozenset(), is_detailed=True)
     original = Original(
         path=path,
         scenarios=suite.path,
         checked=checked,
         version=suite.definition.version,
         percent=play_suite(suite).coverage.percent,
+        written=suite_text(explored.subject, path.parent, found_scenarios),
     )
     for mutant in mutants_of(read_value(path.read_bytes(), str(path))):
         text = written(mutant)
@@ -98,16 +105,16 @@ def _caught(original: Original, text: str, found: Checked, seconds: float) -> tu
 
 
 def _caught_in(original: Original, path: Path, scenarios: Path, seconds: float) -> tuple[str, str]:
-    try:
-        suite = load_suite(scenarios)
-    except DefinitionError as error:
-        return "scenario", str(error).splitlines()[0]
-    tested = play_suite(suite)
-    failed = [one for one in tested.played if not one.passed]
-    if failed:
-        return "scenario", f"{failed[0].scenario.name}: {failed[0].mismatches[0].message}"
+    suite, tested, said = _played(scenarios)
+    if said or suite is None or tested is None:
+        return "scenario", said
     if tested.coverage.percent < original.percent:
         return "coverage", f"{tested.coverage.percent:.0f} % instead of {original.percent:.0f} %"
+    written_ones = path.with_name("written.scenarios.yaml")
+    written_ones.write_text(original.written, encoding="utf-8")
+    if said := _played(written_ones)[2]:
+        return "written scenario", said
+    written_ones.unlink()
     try:
         explored = explore(subject_of(path, [suite]), Limits(seconds=seconds, walks=0))
     except Invalid as error:
@@ -115,6 +122,18 @@ def _caught_in(original: Original, path: Path, scenarios: Path, seconds: float) 
     for guided in explored.problems.values():
         return "explore", next(iter(guided.broken.values()))
     return "", ""
+
+
+def _played(scenarios: Path) -> tuple[Suite | None, Tested | None, str]:
+    """A scenario file that is played: what is first found wrong, an empty text where nothing is."""
+    try:
+        suite = load_suite(scenarios)
+    except DefinitionError as error:
+        return None, None, str(error).splitlines()[0]
+    tested = play_suite(suite)
+    failed = [one for one in tested.played if not one.passed]
+    said = f"{failed[0].scenario.name}: {failed[0].mismatches[0].message}" if failed else ""
+    return suite, tested, said
 
 
 def _print_workflow(name: str, found: Sequence[Judged]) -> None:

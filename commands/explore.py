@@ -41,6 +41,7 @@ _MAX_MISSING = 10
     metavar="FILE",
     help="Write scenarios of what the known ones do not cover into a new FILE.",
 )
+@click.option("--detailed", "is_detailed", is_flag=True, help="With --write: expect what people are asked too.")
 @pass_call
 def command(
     call: Call,
@@ -51,6 +52,7 @@ def command(
     walks: int,
     seed: int,
     write: Path | None,
+    is_detailed: bool,
 ) -> int:
     """Walk every way of a workflow's runs up to a bound, and look whether what must hold does.
 
@@ -66,6 +68,7 @@ def command(
         walks=walks,
         seed=seed,
         write=write,
+        is_detailed=is_detailed,
         tell=_progress(call),
     )
     if call.is_json:

@@ -76,9 +76,12 @@ def explore_file(
     scenarios: Path | None,
     limits: Limits,
     write: Path | None = None,
+    *,
+    is_detailed: bool = False,
     tell: Callable[[int, int], None] = lambda runs, waiting: None,
 ) -> Found:
-    """Explore a workflow's file, with what *scenarios* or the files beside it know; *write* is a new scenario file.
+    """Explore a workflow's file, with what *scenarios* or the files beside it know; *write* is a new scenario file,
+    with *is_detailed* one that expects what people are asked too.
 
     Raises `NotFound`, `DefinitionError`, and `Conflict` where the file to write is there.
     """
@@ -97,7 +100,7 @@ def explore_file(
         is_complete=explored.is_complete,
         percent=explored.coverage.percent,
         missing=sorted((lines.get(item, 1), said(item)) for item in explored.coverage.missing),
-        written=0 if write is None else _write(write, explored, suites),
+        written=0 if write is None else _write(write, explored, suites, is_detailed),
     )
 
 
@@ -115,10 +118,10 @@ def _broken(subject: Subject, rule: str, guided: Guided) -> Broken:
     return Broken(rule=rule, message=guided.broken[rule], scenario=text, path=list(guided.path), is_played=is_played)
 
 
-def _write(path: Path, explored: Explored, suites: Sequence[Suite]) -> int:
+def _write(path: Path, explored: Explored, suites: Sequence[Suite], is_detailed: bool) -> int:
     """Write scenarios of what the known ones do not cover; how many. Where there is nothing, no file is made."""
     already = [play_suite(suite).coverage.covered for suite in suites]
-    found = covering_scenarios(explored, frozenset().union(*already))
+    found = covering_scenarios(explored, frozenset().union(*already), is_detailed=is_detailed)
     if found:
         write_new(path, suite_text(explored.subject, path.parent, found))
     return len(found)

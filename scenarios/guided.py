@@ -92,7 +92,8 @@ class Guided:
     """What came of a run: its choices, how many ways on it has where it was stopped, and what was wrong with it.
 
     `broken` are the rules that it breaks, each with how; where that is a rule of the engine, the run was not followed
-    any further. `situation` is all that matters for how it can go on.
+    any further. `asked` is what a person was asked before each step, as a scenario expects it. `situation` is all that
+    matters for how it can go on.
     """
 
     branches: Sequence[Branch]
@@ -101,6 +102,7 @@ class Guided:
     covered: frozenset[Item]
     broken: Mapping[str, str]
     scenario: Scenario
+    asked: Sequence[Act | None]
     path: Sequence[str]
     run: Run | None
 
@@ -190,6 +192,7 @@ class _Guide:
         self._calls = 0
         self._crashes = 0
         self._steps: list[Act] = []
+        self._asked: list[Act | None] = []
         self._used: dict[str, int] = {}
         self._start_of_step = 0
         self._moments: list[Moment] = []
@@ -279,6 +282,7 @@ class _Guide:
             covered=covered_by(self._subject.suite.definition, self.history),
             broken=self._broken,
             scenario=self._told(),
+            asked=self._asked,
             path=path_of(self.history),
             run=self._run,
         )
@@ -316,6 +320,7 @@ class _Guide:
         self._start_of_step = len(self.history)
         before = self.run
         self._steps.append(act)
+        self._asked.append(_asked(before))
         for name in ("cancel", "retry"):
             self._used[name] = self._used.get(name, 0) + (name == verb)
         try:
@@ -323,6 +328,7 @@ class _Guide:
         except Invalid as error:
             if error.code in ("answers", "artifact", "signal"):
                 self._steps.pop()
+                self._asked.pop()
                 return False
             raise Problem("refused", f"{verb} is refused: {error}") from None
         except (Conflict, NotAllowed) as error:
@@ -394,11 +400,13 @@ class _Guide:
         return found[:1]
 
     def _somebody(self, request: Request, option: str) -> str | None:
-        """Somebody who may choose the option; the initiator, if anybody may."""
+        """Somebody who may choose the option: who is named or has the role; the initiator, if anybody may."""
         roles = self._subject.roles
         people = assigned(request.assign or [], option)
         named = [name for name in people if not is_role(name)]
-        for person in (*named, INITIATOR, *self._subject.suite.people, STRANGER):
+        others = [name for name in self._subject.suite.people if name != INITIATOR]
+        candidates: list[str] = [*named, *(others if people else []), INITIATOR, STRANGER]
+        for person in candidates:
             is_out = is_excluded(request.exclude, person, roles)
             if not is_out and may_act(request.assign or [], option, person, roles):
                 return person
@@ -679,6 +687,16 @@ def _standing(run: Run) -> dict[str, Json]:
             for one in said["requests"]
         ],
     }
+
+
+def _asked(run: Run) -> Act | None:
+    """What a person is asked, as a scenario expects it; None where nobody is."""
+    if not run.requests:
+        return None
+    said = run.requests[0].to_dict()
+    asked = {name: said[name] for name in ("state", "kind", "message", "options", "form") if said[name] is not None}
+    show = [{"name": one["name"]} for one in said["show"]]
+    return {**asked, "show": show, "assigned": said["assign"], "exclude": said["exclude"], "due": said["due_at"]}
 
 
 def _described(visit: _Visit | None) -> Json:

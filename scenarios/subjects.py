@@ -18,7 +18,7 @@ from holdpoint.engine.people import ROLE, is_role
 from holdpoint.scenarios.agents import KINDS
 from holdpoint.scenarios.guided import Subject
 from holdpoint.scenarios.invariants import parse_invariant
-from holdpoint.scenarios.model import Suite
+from holdpoint.scenarios.model import INITIATOR, Suite
 from holdpoint.scenarios.samples import MAX_SAMPLES, TEXT, is_met, samples
 from holdpoint.schema import check
 from holdpoint.schema.proofs import SILENCE
@@ -69,14 +69,20 @@ def _people(definition: Definition, known: Mapping[str, Sequence[str]]) -> dict[
     needed = dict.fromkeys(
         text.removeprefix(ROLE) for text in _texts(definition.document["states"]) if is_role(text) and " " not in text
     )
-    return {name.format(role): [role] for role in needed if role not in held for name in _PEOPLE}
+    made_up = {name.format(role): [role] for role in needed if role not in held for name in _PEOPLE}
+    excluded = [state for state in definition.states.values() if INITIATOR in getattr(state, "exclude", ())]
+    # Whoever starts a run may else do what only exclude forbids: that it does, shows then.
+    roles = {
+        text.removeprefix(ROLE) for state in excluded for text in _texts(getattr(state, "assign", ())) if is_role(text)
+    }
+    return {**made_up, **({INITIATOR: sorted(roles)} if roles and INITIATOR not in known else {})}
 
 
 def _texts(value: Json) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
             yield from _texts(part)
 
 

@@ -38,8 +38,10 @@ def in_flow_style(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def scenario_lines(name: str, guided: Guided, expect: Mapping[str, Json]) -> Iterator[str]:
-    """The lines of one scenario of the list `scenarios`."""
+def scenario_lines(
+    name: str, guided: Guided, expect: Mapping[str, Json], *, is_detailed: bool = False
+) -> Iterator[str]:
+    """The lines of one scenario of the list `scenarios`; with *is_detailed* it expects what people are asked too."""
     scenario = guided.scenario
     yield f"  - name: {in_flow_style(name)}"
     if scenario.input:
@@ -49,7 +51,10 @@ def scenario_lines(name: str, guided: Guided, expect: Mapping[str, Json]) -> Ite
         yield f"    agents: {in_flow_style(agents)}"
     if scenario.steps:
         yield "    steps:"
-        yield from (f"      - {in_flow_style(step.keys)}" for step in scenario.steps)
+        for step, asked in zip(scenario.steps, guided.asked, strict=True):
+            if is_detailed and asked is not None:
+                yield f"      - {in_flow_style({'expect': {'requests': [asked]}})}"
+            yield f"      - {in_flow_style(step.keys)}"
     yield f"    expect: {in_flow_style(expect)}"
 
 
@@ -82,7 +87,7 @@ def shown(subject: Subject, guided: Guided, rule: str) -> tuple[str, bool]:
     return "\n".join(lines) + "\n", all(one.passed for one in _played(subject, [lines]))
 
 
-def covering_scenarios(explored: Explored, already: frozenset[Item]) -> list[list[str]]:
+def covering_scenarios(explored: Explored, already: frozenset[Item], *, is_detailed: bool = False) -> list[list[str]]:
     """The fewest scenarios found that go through all that *already* lacks; each passes, or is left out."""
     missing = set(explored.coverage.items) - already
     left = [guided for guided in explored.covering if guided.run is not None]
@@ -94,7 +99,7 @@ def covering_scenarios(explored: Explored, already: frozenset[Item]) -> list[lis
         if not new:
             break
         left.remove(best)
-        lines = list(scenario_lines(_name(new, names), best, expected_of(best)))
+        lines = list(scenario_lines(_name(new, names), best, expected_of(best), is_detailed=is_detailed))
         if all(one.passed for one in _played(explored.subject, [lines])):
             found.append(lines)
             missing -= best.covered

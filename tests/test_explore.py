@@ -222,6 +222,17 @@ def test_what_is_written_covers_all_and_passes(flow: Flow) -> None:
     assert flow("test", "workflows", "--min-coverage", "100")[0] == 0
 
 
+def test_detailed_scenarios_expect_what_people_are_asked(flow: Flow) -> None:
+    flow("explore", "pay", "--walks", "0", "--write", "workflows/found.scenarios.yaml", "--detailed")
+    assert flow("test", "workflows", "--min-coverage", "100")[0] == 0
+
+    change("    message: Pay?\n", "    message: Pay it?\n")
+
+    status, out, _ = flow("test", "workflows")
+    assert status == 1
+    assert "message is 'Pay it?', expected 'Pay?'" in out
+
+
 def test_only_what_is_not_covered_is_written_and_no_file_is_overwritten(flow: Flow) -> None:
     flow("explore", "pay", "--write", "workflows/pay.scenarios.yaml")
     before = Path("workflows/pay.scenarios.yaml").read_bytes()
