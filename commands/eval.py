@@ -14,7 +14,7 @@ from holdpoint import api
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.completion import workflows
-from holdpoint.commands.output import has_colour, print_json, say
+from holdpoint.commands.output import print_json, say
 from holdpoint.commands.tables import Cell, Column, print_table
 from holdpoint.engine.errors import UsageError
 
@@ -118,7 +118,7 @@ def _is_below(study: Study, percent: float) -> bool:
 @contextmanager
 def _progress(*, is_shown: bool) -> Iterator[Callable[[int], None] | None]:
     """A bar on a terminal; what it gives is to be called after each play with how many there are."""
-    if not is_shown or not has_colour(sys.stderr):
+    if not is_shown or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
