@@ -1,6 +1,6 @@
 """Faults planted in the engine, each in a copy of the tree, and whether exploration or the property tests find it.
 
-    python benchmarks/planted_faults.py [--only TEXT] [--jobs N] [--json]
+    python benchmarks/planted_faults.py [--only TEXT] [--jobs N] [--json] [--list]
 
 A fault replaces one piece of text; if that is no longer there, this fails loudly. For each, `flow explore` is run on
 workflows and then the property tests, until something is found. The exit status is 1 if a fault is missed, or if
@@ -279,7 +279,12 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="only the faults with TEXT in their names")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many are looked for at once")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--list", action="store_true", help="only list the faults, and how often their texts are there")
     given = parser.parse_args()
+    if given.list:
+        for fault in FAULTS:
+            print(f"{fault.name}\t{(ROOT / fault.file).read_text(encoding='utf-8').count(fault.old)}")
+        return 0
     chosen: list[Fault | None] = [fault for fault in FAULTS if given.only in fault.name]
     if not given.only:
         chosen.append(None)

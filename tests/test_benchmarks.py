@@ -155,3 +155,12 @@ def test_thirty_days_of_a_thousand_runs_are_simulated() -> None:
 
     assert (told["days"], round(told["runs"], -3)) == (30, 30_000)
     assert told["requests"] > 2 * told["runs"]
+
+
+def test_every_planted_fault_has_the_text_that_it_replaces_once() -> None:
+    done = _run("planted_faults", "--list")
+
+    faults = [line.split("\t") for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(faults) >= 12
+    assert [name for name, count in faults if count != "1"] == []
