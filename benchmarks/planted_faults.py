@@ -282,8 +282,8 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="only list the faults, and how often their texts are there")
     given = parser.parse_args()
     if given.list:
-        for fault in FAULTS:
-            print(f"{fault.name}\t{(ROOT / fault.file).read_text(encoding='utf-8').count(fault.old)}")
+        for one in FAULTS:
+            print(f"{one.name}\t{(ROOT / one.file).read_text(encoding='utf-8').count(one.old)}")
         return 0
     chosen: list[Fault | None] = [fault for fault in FAULTS if given.only in fault.name]
     if not given.only:
@@ -298,13 +298,15 @@ def main() -> int:
                     f"{word}  {verdict.name}" + (f"\n        by {verdict.by}: {verdict.said}" if verdict.by else ""),
                     flush=True,
                 )
-    wrong = [one.name for fault, one in zip(chosen, verdicts, strict=True) if one.is_found is (fault is None)]
-    faults = [one for fault, one in zip(chosen, verdicts, strict=True) if fault is not None]
+    wrong = [
+        verdict.name for fault, verdict in zip(chosen, verdicts, strict=True) if verdict.is_found is (fault is None)
+    ]
+    faults = [verdict for fault, verdict in zip(chosen, verdicts, strict=True) if fault is not None]
     if given.json:
-        found = [{"name": one.name, "found": one.is_found, "by": one.by, "said": one.said} for one in verdicts]
+        found = [{"name": each.name, "found": each.is_found, "by": each.by, "said": each.said} for each in verdicts]
         print(json.dumps({"faults": found, "wrong": wrong}, indent=2))
     else:
-        print(f"{sum(one.is_found for one in faults)} of {len(faults)} faults found")
+        print(f"{sum(verdict.is_found for verdict in faults)} of {len(faults)} faults found")
     return 1 if wrong else 0
 
 
