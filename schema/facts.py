@@ -58,6 +58,7 @@ class Logic3:
         for tree, is_condition in trees:
             found |= dict.fromkeys(self._keys_in(tree, is_asked=is_condition))
         self._bits = {key: 1 << index for index, key in enumerate(found)}
+        self._asked_gates = {key[0] for key in found if len(key) == 3}
 
     @property
     def nothing_yet(self) -> Facts:
@@ -67,11 +68,15 @@ class Logic3:
     def learn(self, facts: Facts, key: Key, holds: bool | None) -> Facts:
         """The facts after something new is so, is not so, or (None) is no longer known."""
         bit = self._bits.get(key, 0)
+        if not bit:
+            return facts
         yes, no = facts.yes & ~bit, facts.no & ~bit
         return Facts(yes | bit if holds else yes, no | bit if holds is False else no)
 
     def decide(self, facts: Facts, gate: str, option: str) -> Facts:
         """The facts after a gate was decided."""
+        if gate not in self._asked_gates:
+            return facts
         for other in (*self._humans[gate], "timeout"):
             facts = self.learn(facts, (gate, "decision", other), other == option)
         return facts

@@ -70,8 +70,17 @@ class Sheet:
         """Where a cancelled run goes to clean up."""
         return _edge("on_cancel", ("on_cancel",), self.value["on_cancel"]) if "on_cancel" in self.value else None
 
-    def edges(self, name: str) -> Iterator[Edge]:
+    def edges(self, name: str) -> Sequence[Edge]:
         """Where a state's options lead, `next` first."""
+        if name not in self._edges:
+            self._edges[name] = tuple(self._read_edges(name))
+        return self._edges[name]
+
+    @cached_property
+    def _edges(self) -> dict[str, Sequence[Edge]]:
+        return {}
+
+    def _read_edges(self, name: str) -> Iterator[Edge]:
         state, path = self.states[name], ("states", name)
         if "next" in state:
             yield _edge(next_option(state), (*path, "next"), state["next"])

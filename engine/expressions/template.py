@@ -108,7 +108,7 @@ class Value:
         return value if self.is_constant else measured(value, MAX_VALUE)[0]
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=8192)  # a large workflow has thousands, and each is asked for by several checks
 def parse_expression(text: str) -> Expression:
     """The expression that a text says; raises `ExpressionSyntaxError`."""
     tree = parse(text)
@@ -124,7 +124,7 @@ def parse_expression(text: str) -> Expression:
     )
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=8192)  # a large workflow has thousands, and each is asked for by several checks
 def parse_template(text: str) -> Template:
     """The template that a text says; raises `ExpressionSyntaxError`."""
     parts: list[str | _Part] = []
