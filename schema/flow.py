@@ -223,6 +223,7 @@ class _Walk:
     _known: dict[str, list[Facts]] = field(default_factory=lambda: defaultdict(list))
     _waiting: deque[tuple[str, Facts]] = field(default_factory=deque)
     _arcs: dict[str, list[Arc]] = field(default_factory=dict)
+    _ways: dict[tuple[str, Facts], list[tuple[Arc, Facts]]] = field(default_factory=dict)
 
     def flow(self) -> Flow:
         begun = [(arc, self._begun(arc)) for arc in beginnings(self.sheet)]
@@ -232,11 +233,16 @@ class _Walk:
         while self._waiting:
             name, facts = self._waiting.popleft()
             if facts in self._known[name]:  # else it is covered by what is known now
-                for arc in self._arcs_of(name):
-                    then = self._taken(arc, facts)
-                    if then is not None:
-                        self._reach(arc.target, then)
+                for arc, then in self._onwards(name, facts):
+                    self._reach(arc.target, then)
         return self._built(begun)
+
+    def _onwards(self, name: str, facts: Facts) -> Sequence[tuple[Arc, Facts]]:
+        """The ways out of a state that can be taken with some things known, each with what is known then."""
+        if (name, facts) not in self._ways:
+            taken = ((arc, self._taken(arc, facts)) for arc in self._arcs_of(name))
+            self._ways[name, facts] = [(arc, then) for arc, then in taken if then is not None]
+        return self._ways[name, facts]
 
     def _built(self, begun: Sequence[tuple[Arc, Facts | None]]) -> Flow:
         nodes = {
@@ -251,10 +257,8 @@ class _Walk:
         ]
         for name, entered in nodes.items():
             for node in entered:
-                for arc in self._arcs_of(name):
-                    then = self._taken(arc, node.facts)
-                    if then is not None:
-                        steps.append(Step(source=node, arc=arc, target=_covering(nodes[arc.target], then)))
+                for arc, then in self._onwards(name, node.facts):
+                    steps.append(Step(source=node, arc=arc, target=_covering(nodes[arc.target], then)))
         return Flow(logic=self.logic, steps=steps, nodes=nodes)
 
     def _arcs_of(self, name: str) -> list[Arc]:

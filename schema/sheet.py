@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import TIMEOUT
@@ -13,6 +13,7 @@ from holdpoint.schema.nodes import Path
 from holdpoint.schema.report import Report
 
 State: TypeAlias = Mapping[str, Json]
+_Found = TypeVar("_Found")
 
 HUMAN_TYPES: Final = ("approval", "return", "form")
 AVAILABLE_TYPES: Final = ("agent", *HUMAN_TYPES, "wait", "end")
@@ -70,15 +71,20 @@ class Sheet:
         """Where a cancelled run goes to clean up."""
         return _edge("on_cancel", ("on_cancel",), self.value["on_cancel"]) if "on_cancel" in self.value else None
 
-    def edges(self, name: str) -> Sequence[Edge]:
-        """Where a state's options lead, `next` first."""
-        if name not in self._edges:
-            self._edges[name] = tuple(self._read_edges(name))
-        return self._edges[name]
+    def remembered(self, name: str, find: Callable[[], _Found]) -> _Found:
+        """What *find* finds of the workflow, which is worked out when it is first asked for under a name."""
+        if name not in self._memory:
+            self._memory[name] = find()
+        found: _Found = self._memory[name]
+        return found
 
     @cached_property
-    def _edges(self) -> dict[str, Sequence[Edge]]:
+    def _memory(self) -> dict[str, Any]:
         return {}
+
+    def edges(self, name: str) -> Sequence[Edge]:
+        """Where a state's options lead, `next` first."""
+        return self.remembered(f"edges {name}", lambda: tuple(self._read_edges(name)))
 
     def _read_edges(self, name: str) -> Iterator[Edge]:
         state, path = self.states[name], ("states", name)

@@ -58,8 +58,12 @@ class Text:
             return ()
 
 
-def texts_of(sheet: Sheet) -> Iterator[Text]:
-    """Every text of a workflow."""
+def texts_of(sheet: Sheet) -> Sequence[Text]:
+    """Every text of a workflow, found once for all checks."""
+    return sheet.remembered("texts", lambda: tuple(_all_texts(sheet)))
+
+
+def _all_texts(sheet: Sheet) -> Iterator[Text]:
     for edge in sheet.all_edges():
         yield from _conditions(edge)
     for name, state in sheet.of_types("agent"):
