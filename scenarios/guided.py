@@ -417,7 +417,7 @@ class _Guide:
         if seconds is None:
             return []
         # Somebody may answer at the last moment: of that only the time of a run is another.
-        is_timed = any(invariant.duration is not None for invariant in self._subject.invariants)
+        is_timed = any(invariant.is_timed for invariant in self._subject.invariants)
         late: list[Act] = [self._passing(seconds - 1)] if is_timed and self.run.requests and seconds > 1 else []
         return [self._passing(seconds), *late]
 
@@ -647,8 +647,13 @@ class _Guide:
             self._crashes,
             [_truth(guard, moment) for guard in self._subject.guards],
             [_told(invariant, moment) for invariant in self._subject.invariants],
+            self._elapsed() if any(invariant.is_timed for invariant in self._subject.invariants) else None,
         ]
         return canonical(said)
+
+    def _elapsed(self) -> int:
+        """The seconds since the run's start."""
+        return int((self._clock() - self._moments[0].entry.at).total_seconds())
 
     def _kept_signals(self) -> list[Json]:
         """The signals that came and were not taken, by the history: what the engine keeps may be wrong."""

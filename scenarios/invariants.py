@@ -57,6 +57,13 @@ class Invariant:
     expression: Expression | None = None
     duration: Duration | None = None
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether it asks how long a run took, so that a slow run and a quick one are not the same to it."""
+        return self.duration is not None or (
+            self.expression is not None and bool({"elapsed", "now"} & self.expression.names)
+        )
+
     def broken_at(self, moment: Moment) -> str:
         """How it is broken at a moment of a run; an empty text where it is not."""
         if self.duration is not None:
