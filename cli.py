@@ -175,7 +175,7 @@ def run(args: Sequence[str]) -> int:
     except click.ClickException as error:
         # It may come before --json is read, and then the arguments are all there is to look at.
         return _refuse(error, is_json=call.is_json or "--json" in args)
-    except Exception as error:
+    except Exception as error:  # the last line of defence: a report, no bare traceback (spec 4, status 70)
         return _refuse(error, is_json=call.is_json)
     return status if isinstance(status, int) else 0
 

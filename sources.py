@@ -101,7 +101,7 @@ def write(path: Path, old: bytes, new: bytes) -> None:
             if real.read_bytes() != old:
                 raise Conflict(f"file {str(path)!r} was changed meanwhile, so it was left; try again", code="changed")
             os.replace(name, real)
-        except BaseException:
+        except BaseException:  # whatever stops it, half a file is not left beside the old one
             os.unlink(name)
             raise
     except OSError as error:

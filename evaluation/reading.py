@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -66,7 +67,7 @@ def load_cases(
     return cases
 
 
-class _Source:
+class _Source(ABC):
     """The value of a file, with where each part of it is."""
 
     def __init__(self, file: str, value: Json) -> None:
@@ -74,13 +75,13 @@ class _Source:
         self.value = value
         self.findings: list[Finding] = []
 
+    @abstractmethod
     def line(self, path: Where) -> int:
         """The line that says what is at a path."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, path: Where, code: str, message: str, fix: str) -> None:
         """Take a finding."""
-        raise NotImplementedError
 
     def raise_errors(self) -> None:
         """Raise `DefinitionError` if there is any finding."""

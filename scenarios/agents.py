@@ -82,7 +82,7 @@ class _Agent:
             return self._load(reference)
         except NotFound as error:
             problem = str(error)
-        except Exception as error:
+        except Exception as error:  # a module may raise anything while it is imported
             problem = f"the module of '{reference}' cannot be imported: {type(error).__name__}: {error}"
         self._problems.append(f"the agent of {self._state!r} cannot be made up: {problem}")
         raise Unscripted(self._problems[-1])

@@ -47,7 +47,7 @@ class Database:
             self._refuse_emptied()
             with self.reading() as connection:
                 self._prepare(connection)
-        except BaseException:
+        except BaseException:  # whatever stops it, nothing stays open that nobody can close
             self.close()
             raise
 
@@ -163,7 +163,7 @@ class _Transaction(_Reading):
                 self._connection.execute("SAVEPOINT part")
             else:  # a savepoint would begin a transaction of its own, and be kept though the whole is not
                 raise StoreError(f"database {self._database.path}: the transaction was rolled back", code="undone")
-        except BaseException as error:
+        except BaseException as error:  # whatever stops it, the lock that was taken before is given back
             super().__exit__(type(error), error, None)
             raise
         self._database.local.depth = self._depth + 1
@@ -208,7 +208,8 @@ def _when_free(connection: sqlite3.Connection, statement: str) -> None:
         try:
             connection.execute(statement)
         except sqlite3.OperationalError as error:
-            # SQLite's queue of writers is not fair: after the busy timeout try again, at different moments.
+            # SQLite's queue of writers is not fair: after the busy timeout try again, at different moments. That is a
+            # pause between processes and nothing of a run's time, so no clock of ours is asked.
             if _number(error) != sqlite3.SQLITE_BUSY or attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(random.uniform(0.0, 0.05))
@@ -270,7 +271,7 @@ class _Connections(peewee.SqliteDatabase):  # type: ignore[misc, unused-ignore]
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         try:
             self._add_conn_hooks(connection)  # type: ignore[attr-defined, unused-ignore]
-        except BaseException:
+        except BaseException:  # as above: nobody else has this connection yet
             connection.close()
             raise
         return connection

@@ -60,7 +60,7 @@ class MemoryStore:
             keys, sources = dict(self._keys), dict(self._sources)
             try:
                 yield
-            except BaseException:
+            except BaseException:  # whatever stops it, all is undone, as a database does it
                 self._runs, self._keys, self._sources = runs, keys, sources
                 raise
 
