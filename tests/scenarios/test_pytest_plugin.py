@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+from tests.conftest import need
 from tests.scenarios.desk import HEAD, Desk
 
 ROOT = Path(__file__).parents[2]
@@ -110,7 +109,7 @@ def test_tests_beside_scenarios_run_as_ever(desk: Desk) -> None:
 
 
 def test_several_processes_report_to_one(desk: Desk) -> None:
-    pytest.importorskip("xdist")
+    need("xdist")
     desk.write(PASSES + PASSES.replace("name: it", "name: again it") + FAILS)
 
     status, said = run_pytest(desk.folder, "-n", "2", "--flow-min-coverage", "12")
