@@ -201,8 +201,9 @@ def test_every_dependency_has_a_home_and_a_pinned_version() -> None:
         *(name for extra in project["optional-dependencies"].values() for name in extra),
     ]
     required = {re.split(r"[<>=!~ ]", dependency)[0] for dependency in wished}
-    lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
-    wanted = [line for line in lines if line and not line.startswith("#")]
+    files = ("requirements-dev.txt", "requirements-docs.txt")
+    lines = [line for name in files for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    wanted = [line for line in lines if line and not line.startswith("#") and line != "-r requirements-docs.txt"]
 
     assert required == set(HOMES) - {"sqlite3"} | {"tzdata"}, "tzdata is data: zoneinfo reads it"
     assert all(re.match(r"[\w.-]+==", line) for line in wanted)
