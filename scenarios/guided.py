@@ -31,7 +31,7 @@ from holdpoint.scenarios.invariants import Invariant
 from holdpoint.scenarios.model import INITIATOR, Scenario, Step, Suite
 from holdpoint.scenarios.play import Player
 from holdpoint.scenarios.rules import broken_rules, unapproved
-from holdpoint.scenarios.samples import Hints, samples
+from holdpoint.schema.samples import Hints, samples
 from holdpoint.settings import find_project
 from holdpoint.testing import Clock
 

@@ -19,9 +19,9 @@ from holdpoint.scenarios.agents import KINDS
 from holdpoint.scenarios.guided import Subject
 from holdpoint.scenarios.invariants import parse_invariant
 from holdpoint.scenarios.model import INITIATOR, Suite
-from holdpoint.scenarios.samples import MAX_SAMPLES, TEXT, is_met, samples
 from holdpoint.schema import check
 from holdpoint.schema.proofs import SILENCE
+from holdpoint.schema.samples import MAX_SAMPLES, TEXT, is_met, samples
 
 _MAX_OUTPUTS: Final = 5
 _OF_LISTS: Final = ("join", "length", "count", "first", "last", "sort", "map", "select", "reject", "unique", "reverse")

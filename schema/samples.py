@@ -21,6 +21,14 @@ TEXT: Final = "some text"
 MOMENTS: Final = ("2026-01-07T09:00:00Z", "2026-01-09T09:00:00Z", "2026-01-01T09:00:00Z")
 """Times for `date-time`: two after the start of scenarios, and one before it."""
 
+_FORMATS: Final[Mapping[str, Sequence[str]]] = {
+    "date-time": MOMENTS,
+    "date": ("2026-01-07",),
+    "time": ("09:00:00Z",),
+    "email": ("ann@example.org",),
+    "uri": ("https://example.org",),
+    "uuid": ("00000000-0000-4000-8000-000000000000",),
+}
 MAX_SAMPLES: Final = 8
 _MOMENT_LIKE: Final = "2026-01-07T09:00:00Z"
 _ANY: Final[Mapping[str, Json]] = {}
@@ -98,6 +106,9 @@ def _candidates(schema: Json, hints: Hints, name: str) -> Iterator[Json]:
     if "enum" in schema:
         yield from schema["enum"]
         return
+    if "default" in schema:
+        yield schema["default"]
+    yield from schema.get("examples", ())
     for word in ("anyOf", "oneOf"):
         for part in schema.get(word, ()):
             yield from _candidates({**schema, **part, word: ()}, hints, name)
@@ -138,12 +149,15 @@ def _numbers(schema: Mapping[str, Json], hints: Hints, name: str) -> Iterator[Js
     yield from (value for value in (high, None if below is None else below - 1) if value is not None)
     if schema.get("type") != "integer" and above is not None:
         yield above + 0.01
+    if "multipleOf" in schema:
+        yield from (schema["multipleOf"] * count for count in (1, 2, (low or above or 0) // schema["multipleOf"] + 1))
+    if low is not None and high is not None:
+        yield (low + high) / 2
 
 
 def _strings(schema: Mapping[str, Json], hints: Hints, name: str) -> Iterator[Json]:
     texts = [value for value in hints.get(name, ()) if isinstance(value, str)]
-    if schema.get("format") == "date-time":
-        yield from MOMENTS
+    yield from _FORMATS.get(schema.get("format", ""), ())
     yield from texts
     yield from _texts(schema)
 

@@ -12,7 +12,7 @@ import pytest
 
 from holdpoint.cli import main
 from holdpoint.engine.jsonschemas import validate
-from holdpoint.scenarios.samples import made_up, matching, samples
+from holdpoint.schema.samples import made_up, matching, samples
 
 Flow: TypeAlias = Callable[..., tuple[int, str, str]]
 

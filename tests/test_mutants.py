@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from holdpoint.engine.errors import Finding
-from holdpoint.scenarios.samples import made_up
 from holdpoint.schema import check_text, read_value
+from holdpoint.schema.samples import made_up
 from holdpoint.sources import files_below
 from tests.walking import Walk
 

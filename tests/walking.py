@@ -9,7 +9,7 @@ from typing import Any
 
 import holdpoint
 from holdpoint.scenarios.rules import unapproved
-from holdpoint.scenarios.samples import made_up
+from holdpoint.schema.samples import made_up
 from holdpoint.testing import Clock
 
 OFTEN = 60
