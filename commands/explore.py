@@ -75,7 +75,9 @@ def command(
         print_json(found.to_dict())
     else:
         _print(found)
-        if write is not None:
+        if write is not None and not found.written:
+            say(f"nothing to write: the scenarios cover all that was reached; {short_path(write)} is not made")
+        elif write is not None:
             say(f"wrote {short_path(write)}: {_many(found.written, 'scenario')}")
     return FINDINGS if found.problems else 0
 

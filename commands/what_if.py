@@ -160,8 +160,9 @@ def _print_one(one: Replay) -> None:
         say(f"  parts     in {one.parting.state!r}, visit {one.parting.visit}: {one.parting.text}")
     if one.stop is not None and (one.parting is None or one.parting.text != one.stop.text):
         say(f"  stops     {one.stop.text}")
-    for shown in _outputs(one):
-        say(shown)
+    for text in _outputs(one):
+        for shown in text.splitlines():
+            say(shown)
     for note in one.notes:
         say(("  note      ", "dim"), note)
 

@@ -194,6 +194,7 @@ class _Guide:
         self._steps: list[Act] = []
         self._asked: list[Act | None] = []
         self._used: dict[str, int] = {}
+        self._rested = ""
         self._start_of_step = 0
         self._moments: list[Moment] = []
         self._broken: dict[str, str] = {}
@@ -278,7 +279,7 @@ class _Guide:
         return Guided(
             branches=self._chooser.branches,
             ways_on=len(acts),
-            situation=self._situation() if self._moments else "",
+            situation=self._rested,
             covered=covered_by(self._subject.suite.definition, self.history),
             broken=self._broken,
             scenario=self._told(),
@@ -417,8 +418,7 @@ class _Guide:
         if seconds is None:
             return []
         # Somebody may answer at the last moment: of that only the time of a run is another.
-        is_timed = any(invariant.is_timed for invariant in self._subject.invariants)
-        late: list[Act] = [self._passing(seconds - 1)] if is_timed and self.run.requests and seconds > 1 else []
+        late: list[Act] = [self._passing(seconds - 1)] if self._is_timed and self.run.requests and seconds > 1 else []
         return [self._passing(seconds), *late]
 
     def _passing(self, seconds: int) -> Act:
@@ -526,7 +526,8 @@ class _Guide:
         """
         self._check()
         run, due_at = self.run, self._engine.next_due()
-        if not self._is_new(self._situation()):
+        self._rested = self._situation()  # before the checks, which move the clock to what is due
+        if not self._is_new(self._rested):
             return
         for flaw in self._engine.verify(self._id):
             raise Problem("verify", f"flow verify finds: {flaw}")
@@ -647,13 +648,20 @@ class _Guide:
             self._crashes,
             [_truth(guard, moment) for guard in self._subject.guards],
             [_told(invariant, moment) for invariant in self._subject.invariants],
-            self._elapsed() if any(invariant.is_timed for invariant in self._subject.invariants) else None,
+            self._times() if self._is_timed else None,
         ]
         return canonical(said)
 
-    def _elapsed(self) -> int:
-        """The seconds since the run's start."""
-        return int((self._clock() - self._moments[0].entry.at).total_seconds())
+    @property
+    def _is_timed(self) -> bool:
+        """Whether an invariant asks how long a run took."""
+        return any(invariant.is_timed for invariant in self._subject.invariants)
+
+    def _times(self) -> list[Json]:
+        """The seconds since the run's start, and those until what is due next."""
+        now, due_at = self._clock(), self._engine.next_due()
+        since = (now - self._moments[0].entry.at).total_seconds()
+        return [since, None if due_at is None else (due_at - now).total_seconds()]
 
     def _kept_signals(self) -> list[Json]:
         """The signals that came and were not taken, by the history: what the engine keeps may be wrong."""
@@ -727,8 +735,6 @@ def _truth(expression: Expression, moment: Moment) -> Json:
 
 def _told(invariant: Invariant, moment: Moment) -> Json:
     """What an invariant comes to: runs that differ in it go on differently."""
-    if invariant.duration is not None:
-        return (moment.entry.at - moment.run.started_at).total_seconds()
     return invariant.broken_at(moment) == ""
 
 

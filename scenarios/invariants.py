@@ -15,14 +15,16 @@ from typing import Final, Literal
 from holdpoint.engine.durations import Duration, parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import Expression, ExpressionError, Scope, parse_expression
+from holdpoint.engine.model import STATUSES
 from holdpoint.engine.moments import Moment
 from holdpoint.engine.times import format_time
 from holdpoint.schema.infer import infer
 from holdpoint.schema.names import LocalNames, Names
 from holdpoint.schema.nodes import Path
-from holdpoint.schema.report import Report, suggestion
+from holdpoint.schema.report import Report, hinted, suggestion
+from holdpoint.schema.shape import workflow_schema
 from holdpoint.schema.sheet import Sheet
-from holdpoint.schema.types import ANY, BOOLEAN, NONE, NUMBER, TEXT, Type, list_of, of_kinds, once
+from holdpoint.schema.types import ANY, BOOLEAN, NONE, NUMBER, TEXT, Type, list_of, of_kinds, of_values, once, union
 
 OWN_NAMES: Final[Mapping[str, str]] = {
     "state": "the state that the run is in, none before the first",
@@ -34,14 +36,6 @@ OWN_NAMES: Final[Mapping[str, str]] = {
 }
 """What invariants may read besides the names of workflows."""
 
-_TYPES: Final[Mapping[str, Type]] = {
-    "state": of_kinds(TEXT, NONE),
-    "status": of_kinds(TEXT),
-    "path": list_of(once(lambda: of_kinds(TEXT))),
-    "outcome": of_kinds(TEXT, NONE),
-    "output": ANY,
-    "elapsed": of_kinds(NUMBER),
-}
 _FORM: Final = re.compile(r"\s*(never|always|ends)\s*:\s*(\S.*)", re.DOTALL)
 _WITHIN: Final = re.compile(r"\s*always\s+ends\s+within\s+(\S.*?)\s*")
 FORMS: Final = "write 'never: EXPRESSION', 'always: EXPRESSION', 'ends: EXPRESSION' or 'always ends within DURATION'"
@@ -119,7 +113,7 @@ def problems_of(text: str, names: Mapping[str, Type]) -> Iterator[tuple[str, str
     try:
         expression = parse_invariant(text).expression
     except Invalid as error:
-        yield error.message, FORMS
+        yield hinted(error.message, FORMS)
         return
     if expression is None:
         return
@@ -142,5 +136,14 @@ def check_invariants(report: Report, path: Path, texts: list[str], sheet: Sheet)
 
 def names_of(sheet: Sheet) -> Mapping[str, Type]:
     """The names that invariants about a workflow may read, with their types. A state's own name comes first."""
-    names = Names(sheet)
-    return LocalNames(names, {name: found for name, found in _TYPES.items() if name not in sheet.results})
+    outcomes = workflow_schema()["$defs"]["end"]["properties"]["outcome"]["enum"]
+    state, outcome = of_values(TEXT, tuple(sheet.states)), of_values(TEXT, outcomes)
+    own = {
+        "state": union([state, of_kinds(NONE)]),
+        "status": of_values(TEXT, STATUSES),
+        "path": list_of(once(lambda: state)),
+        "outcome": union([outcome, of_kinds(NONE)]),
+        "output": ANY,
+        "elapsed": of_kinds(NUMBER),
+    }
+    return LocalNames(Names(sheet), {name: found for name, found in own.items() if name not in sheet.results})

@@ -174,6 +174,30 @@ def test_people_who_answer_at_the_last_moment_make_a_run_as_long_as_it_can_be(fl
     assert "{advance: 1d23h59m59s}" in found["problems"][0]["scenario"]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_broken"),
+    [
+        pytest.param("always ends within 4d", True, id="nearly-the-longest"),
+        pytest.param("always ends within 5d", False, id="the-longest"),
+        pytest.param("never: elapsed > 200000 and visits.edit == 4", True, id="elapsed"),
+    ],
+)
+def test_every_answer_can_come_at_the_last_moment(flow: Flow, text: str, is_broken: bool) -> None:
+    """Four returns and a last day: a slow run and a quick one are not the same to what asks for the time."""
+    Path("workflows/slow.yaml").write_text(
+        "workflow: slow\nstates:\n  draft: {type: agent, value: hello, artifact: note, next: edit}\n"
+        "  edit:\n    type: return\n    show: [note]\n    max_returns: 4\n    on: {accept: done, revise: draft}\n"
+        "    timeout: 1d\n    default: accept\n  done: {type: end}\n"
+    )
+    head = f"workflow: slow.yaml\ninvariants: [{json.dumps(text)}]\n"
+    Path("workflows/slow.scenarios.yaml").write_text(f"{head}scenarios: [{{name: it waits}}]\n")
+
+    status, out, _ = flow("--json", "explore", "slow", "--walks", "0")
+
+    assert [problem["rule"] for problem in json.loads(out)["problems"]] == ([text] if is_broken else [])
+    assert status == int(is_broken)
+
+
 def test_an_agent_whose_failure_leads_nowhere_is_no_problem_and_an_expression_that_fails_is(flow: Flow) -> None:
     assert explored(flow)["problems"] == []
     change("  paid: {type: end}", '  paid: {type: end, output: {last: "{{ artifacts.report[12] }}"}}')
@@ -198,6 +222,9 @@ def test_a_request_that_nobody_may_decide_is_found(flow: Flow) -> None:
         pytest.param("never state == 'pay'", "is no invariant", id="form"),
         pytest.param("never: stat == 'pay'", "the name 'stat' is not known", id="name"),
         pytest.param("always: state + 1 == 2", "text", id="types"),
+        pytest.param("never: state == 'payed'", "did you mean 'paid'?", id="no state"),
+        pytest.param("never: status == 'ended'", "failed", id="no status"),
+        pytest.param("ends: outcome != 'succes'", "did you mean 'success'?", id="no outcome"),
         pytest.param("always: visits.draft", "must give true or false", id="no condition"),
         pytest.param("never: state ==", "", id="syntax"),
         pytest.param("always ends within ever", "", id="duration"),
@@ -241,6 +268,7 @@ def test_only_what_is_not_covered_is_written_and_no_file_is_overwritten(flow: Fl
     status, _, err = flow("explore", "pay", "--write", "workflows/pay.scenarios.yaml")
 
     assert found["written"] == 0
+    assert "nothing to write" in flow("explore", "pay", "--write", "workflows/more.scenarios.yaml")[1]
     assert not Path("workflows/more.scenarios.yaml").exists()
     assert (status, Path("workflows/pay.scenarios.yaml").read_bytes()) == (4, before)
     assert "is not overwritten" in err
