@@ -12,6 +12,7 @@ from holdpoint.engine.errors import HoldpointError
 from holdpoint.engine.model import Entry
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.views import Request, Run
+from holdpoint.engine.why import say_attempt
 from holdpoint.scenarios.agents import Load, made_up, unscripted
 from holdpoint.scenarios.coverage import covered_by
 from holdpoint.scenarios.expect import Seen, differences, path_of
@@ -174,6 +175,8 @@ class Player:
             there = ", ".join(f"{request.state!r}" for request in run.requests) or "none"
             what = "several requests are" if found else "no request is"
             why = "" if run.error is None else f": {run.error['message']}"
+            if run.attempt is not None and run.attempt["error"]:
+                why = f": its agent failed ({run.attempt['error']['message']}), and {say_attempt(run.attempt)}"
             raise _stopped(
                 step, f"{step.verb}: {what} open{where}; open: {there}; the run is {run.status} in {run.state!r}{why}"
             )

@@ -94,119 +94,107 @@ def find_unapproved(approvals: Approvals, effect: str) -> Unapproved:
     that stand on a way decides, so: begin with all, look at the part of the graph from which the effect is reached
     without passing one, strike out those behind which something is made anew there, and look again.
     """
-    flow = approvals.flow
-    effects = flow.nodes[effect]
-    struck: dict[Step, tuple[str, Step]] = {}
-    while True:
-        region, border = _region(approvals, effects, struck.keys())
-        stale = {step: _made_anew(approvals, step, region, border) for step in flow.steps if step in border}
-        found = {step: maker for step, maker in stale.items() if maker is not None}
-        if not found:
-            break
-        struck |= found
-    starts = [step for step in flow.after[None] if step.target in region]
-    if not starts:
-        gates = {step.arc.source for step in border}
+    region = _Region(approvals, effect)
+    while region.strike_stale():
+        pass
+    if not region.starts:
+        gates = {step.arc.source for step in region.border}
         return Unapproved(gates=tuple(name for name in approvals.shown if name in gates))
-    return _found(approvals, region, border, struck, starts, effect)
+    plain = region.way(is_without_approvals=True)
+    if plain:
+        return Unapproved(way=plain, silent=next(filter(None, (_silent(approvals, step) for step in plain)), None))
+    way = region.stale_way() or region.way(is_without_approvals=False)
+    approval = next((step for step in reversed(way) if step in region.struck), None)
+    if approval is None:
+        return Unapproved(way=way)
+    made, maker = region.struck[approval]
+    return Unapproved(way=way, stale=(str(approval.arc.source), made, str(maker.arc.source)))
 
 
-def _region(approvals: Approvals, effects: Sequence[Node], struck: Set[Step]) -> tuple[Set[Node], Set[Step]]:
-    """The nodes from which an effect is reached without an approval that still counts, and the approvals into them."""
-    region = set(effects)
-    border: set[Step] = set()
-    waiting = list(effects)
-    while waiting:
-        for step in approvals.flow.before[waiting.pop()]:
-            if approvals.approves(step) and step not in struck:
-                border.add(step)
-            elif step.source is not None and step.source not in region:
-                region.add(step.source)
-                waiting.append(step.source)
-    return region, border
+class _Region:
+    """The part of a graph from which an effect is reached without an approval that still counts.
 
+    `border` are the approvals that lead into it; `struck` those that count no more, each with what was made anew
+    behind it, in words, and the step that does so.
+    """
 
-def _inside(flow: Flow, node: Node, region: Set[Node], border: Set[Step]) -> Sequence[Step]:
-    return [step for step in flow.after[node] if step.target in region and step not in border]
+    def __init__(self, approvals: Approvals, effect: str) -> None:
+        self._approvals = approvals
+        self._flow = approvals.flow
+        self._effect = effect
+        self.struck: dict[Step, tuple[str, Step]] = {}
+        self._look()
 
+    @property
+    def starts(self) -> Sequence[Step]:
+        """The steps by which runs begin inside of it."""
+        return [step for step in self._flow.after[None] if step.target in self._nodes]
 
-def _made_anew(approvals: Approvals, approval: Step, region: Set[Node], border: Set[Step]) -> tuple[str, Step] | None:
-    """What an approval showed and a step behind it, with no other approval in between, makes anew; and that step."""
-    shown = approvals.shown[approval.arc.source or ""]
-    if not shown:
+    def strike_stale(self) -> bool:
+        """Strike the approvals at the border out that something is made anew behind; whether there were any."""
+        border = [step for step in self._flow.steps if step in self.border]  # in order, so that it is always the same
+        found = {step: maker for step in border if (maker := self._made_anew(step)) is not None}
+        self.struck |= found
+        if found:
+            self._look()
+        return bool(found)
+
+    def way(self, *, is_without_approvals: bool) -> Sequence[Step]:
+        """The shortest way from a beginning to the effect, if asked without those that were struck out."""
+
+        def onwards(step: Step) -> Sequence[Step]:
+            return [after for after in self._onwards(step) if not (is_without_approvals and after in self.struck)]
+
+        return shortest_way(self.starts, onwards, self._is_effect)
+
+    def stale_way(self) -> Sequence[Step]:
+        """A way to the effect by an approval that was struck out and the step that makes anew what it showed."""
+        for approval, (_, maker) in self.struck.items():
+            first = shortest_way(self.starts, self._onwards, partial(is_, approval))
+            second = shortest_way(self._onwards(approval), self._onwards, partial(is_, maker))
+            third = () if self._is_effect(maker) else shortest_way(self._onwards(maker), self._onwards, self._is_effect)
+            if first and second and (third or self._is_effect(maker)):
+                return (*first, *second, *third)
+        return ()
+
+    def _look(self) -> None:
+        effects = self._flow.nodes[self._effect]
+        self._nodes: set[Node] = set(effects)
+        self.border: set[Step] = set()
+        waiting = list(effects)
+        while waiting:
+            for step in self._flow.before[waiting.pop()]:
+                if self._approvals.approves(step) and step not in self.struck:
+                    self.border.add(step)
+                elif step.source is not None and step.source not in self._nodes:
+                    self._nodes.add(step.source)
+                    waiting.append(step.source)
+
+    def _is_effect(self, step: Step) -> bool:
+        return step.target.state == self._effect
+
+    def _onwards(self, step: Step) -> Sequence[Step]:
+        following = self._flow.after[step.target]
+        return [after for after in following if after.target in self._nodes and after not in self.border]
+
+    def _made_anew(self, approval: Step) -> tuple[str, Step] | None:
+        """What an approval showed and a step behind it, without another approval in between, makes anew; that step."""
+        shown = self._approvals.shown[approval.arc.source or ""]
+        seen = {approval.target}
+        waiting = [approval] if shown else []
+        while waiting:
+            for step in self._onwards(waiting.pop()):
+                both = shown & self._approvals.made(step)
+                if both:
+                    return _named(min(both)), step
+                if step.target not in seen:
+                    seen.add(step.target)
+                    waiting.append(step)
         return None
-    seen = {approval.target}
-    waiting = [approval.target]
-    while waiting:
-        for step in _inside(approvals.flow, waiting.pop(), region, border):
-            both = shown & approvals.made(step)
-            if both:
-                return _named(min(both)), step
-            if step.target not in seen:
-                seen.add(step.target)
-                waiting.append(step.target)
-    return None
 
 
 def _named(key: Key) -> str:
     return f"the artifact {key[1]!r}" if key[0] == "artifacts" else f"the result of {key[0]!r}"
-
-
-def _found(
-    approvals: Approvals,
-    region: Set[Node],
-    border: Set[Step],
-    struck: Mapping[Step, tuple[str, Step]],
-    starts: Sequence[Step],
-    effect: str,
-) -> Unapproved:
-    flow = approvals.flow
-
-    def way(is_without: bool) -> Sequence[Step]:
-        return shortest_way(
-            starts,
-            lambda step: [
-                after for after in _inside(flow, step.target, region, border) if not (is_without and after in struck)
-            ],
-            lambda step: step.target.state == effect,
-        )
-
-    plain = way(is_without=True)
-    if plain:
-        return Unapproved(way=plain, silent=next(filter(None, (_silent(approvals, step) for step in plain)), None))
-    stale_way = _through(approvals, region, border, struck, starts, effect) or way(is_without=False)
-    approval = next((step for step in reversed(stale_way) if step in struck), None)
-    if approval is None:
-        return Unapproved(way=stale_way)
-    made, maker = struck[approval]
-    return Unapproved(way=stale_way, stale=(str(approval.arc.source), made, str(maker.arc.source)))
-
-
-def _through(
-    approvals: Approvals,
-    region: Set[Node],
-    border: Set[Step],
-    struck: Mapping[Step, tuple[str, Step]],
-    starts: Sequence[Step],
-    effect: str,
-) -> Sequence[Step]:
-    """A way to the effect by way of an approval and of the step that makes anew what it showed."""
-    flow = approvals.flow
-
-    def onwards(step: Step) -> Sequence[Step]:
-        return _inside(flow, step.target, region, border)
-
-    for approval, (_, maker) in struck.items():
-        first = shortest_way(starts, onwards, partial(is_, approval))
-        second = shortest_way(onwards(approval), onwards, partial(is_, maker))
-        third = shortest_way(onwards(maker), onwards, lambda step: step.target.state == effect)
-        if maker.target.state == effect:
-            third = ()
-        elif not third:
-            continue
-        if first and second:
-            return (*first, *second, *third)
-    return ()
 
 
 def _silent(approvals: Approvals, step: Step) -> str | None:

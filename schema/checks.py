@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdpoint.schema.agents import check_agents
 from holdpoint.schema.available import check_available
 from holdpoint.schema.confusables import check_confusables
-from holdpoint.schema.facts import Logic3
+from holdpoint.schema.facts import Knowledge
 from holdpoint.schema.flow import flow_of
 from holdpoint.schema.graph import check_graph
 from holdpoint.schema.guards import check_guards
@@ -41,7 +41,7 @@ def check_runs(sheet: Sheet) -> list[Proof]:
         for name in (state["show"] if isinstance(state.get("show"), list) else ())
     )
     trees = [(tree, text.is_condition) for text in texts_of(sheet) for tree in text.trees]
-    flow = flow_of(sheet, Logic3(sheet, trees, needed))
+    flow = flow_of(sheet, Knowledge(sheet, trees, needed))
     check_reads(sheet, flow)
     check_guards(sheet, flow)
     return prove(sheet, flow)

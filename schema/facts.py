@@ -47,7 +47,7 @@ class Unset:
     is_certain: bool
 
 
-class Logic3:
+class Knowledge:
     """Asks conditions about facts. Only what some text of the workflow depends on is a fact; the rest is left open."""
 
     def __init__(self, sheet: Sheet, trees: Iterable[tuple[Node, bool]], needed: Iterable[Key] = ()) -> None:

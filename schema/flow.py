@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from holdpoint.engine.definition import TIMEOUT
 from holdpoint.engine.expressions import ExpressionSyntaxError, parse_expression
-from holdpoint.schema.facts import ERROR, PREVIOUS, PREVIOUS_RESULT, Facts, Logic3
+from holdpoint.schema.facts import ERROR, PREVIOUS, PREVIOUS_RESULT, Facts, Knowledge
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.sheet import (
     HUMAN_TYPES,
@@ -74,7 +74,7 @@ class Step:
 class Flow:
     """All nodes that runs can come to, and the steps between them."""
 
-    logic: Logic3
+    knowledge: Knowledge
     steps: Sequence[Step]
     nodes: Mapping[str, Sequence[Node]]
 
@@ -148,9 +148,9 @@ _NOTES: Final[Mapping[str, str]] = defaultdict(
 )
 
 
-def flow_of(sheet: Sheet, logic: Logic3) -> Flow:
+def flow_of(sheet: Sheet, knowledge: Knowledge) -> Flow:
     """The graph of a workflow whose targets all exist."""
-    return _Walk(sheet, logic).flow()
+    return _Walk(sheet, knowledge).flow()
 
 
 def arcs_of(sheet: Sheet, name: str) -> Iterator[Arc]:
@@ -219,7 +219,7 @@ class _Walk:
     """Follows every way from the beginnings until nothing new is known anywhere."""
 
     sheet: Sheet
-    logic: Logic3
+    knowledge: Knowledge
     _known: dict[str, list[Facts]] = field(default_factory=lambda: defaultdict(list))
     _waiting: deque[tuple[str, Facts]] = field(default_factory=deque)
     _arcs: dict[str, list[Arc]] = field(default_factory=dict)
@@ -259,7 +259,7 @@ class _Walk:
             for node in entered:
                 for arc, then in self._onwards(name, node.facts):
                     steps.append(Step(source=node, arc=arc, target=_covering(nodes[arc.target], then)))
-        return Flow(logic=self.logic, steps=steps, nodes=nodes)
+        return Flow(knowledge=self.knowledge, steps=steps, nodes=nodes)
 
     def _arcs_of(self, name: str) -> list[Arc]:
         if name not in self._arcs:
@@ -280,40 +280,40 @@ class _Walk:
 
     def _begun(self, arc: Arc) -> Facts | None:
         # A run can be cancelled anywhere.
-        facts = self.logic.nothing_yet if arc.by == "beginning" else Facts()
+        facts = self.knowledge.nothing_yet if arc.by == "beginning" else Facts()
         return self._entered(arc, self.sheet, facts)
 
     def _taken(self, arc: Arc, facts: Facts) -> Facts | None:
-        return self._entered(arc, self.sheet, left(self.sheet, self.logic, arc, facts))
+        return self._entered(arc, self.sheet, left(self.sheet, self.knowledge, arc, facts))
 
     def _entered(self, arc: Arc, sheet: Sheet, facts: Facts) -> Facts | None:
-        then = chosen(self.logic, arc, facts)
+        then = chosen(self.knowledge, arc, facts)
         if then is None:
             return None
-        then = self.logic.learn(then, PREVIOUS, arc.source is not None or arc.by == "cancel")
-        return self.logic.learn(then, PREVIOUS_RESULT, _leaves_result(sheet, arc))
+        then = self.knowledge.learn(then, PREVIOUS, arc.source is not None or arc.by == "cancel")
+        return self.knowledge.learn(then, PREVIOUS_RESULT, _leaves_result(sheet, arc))
 
 
-def left(sheet: Sheet, logic: Logic3, arc: Arc, facts: Facts) -> Facts:
+def left(sheet: Sheet, knowledge: Knowledge, arc: Arc, facts: Facts) -> Facts:
     """What is known once a state has its result, before the target is chosen."""
     name = arc.source or ""
     state = sheet.states[name]
     result = _leaves_result(sheet, arc)
     if state["type"] == "agent":
         # An attempt that failed before the one that succeeded may have left an error.
-        has_failed = arc.option == "error" or logic.known(facts, ERROR)
-        facts = logic.learn(facts, ERROR, has_failed or None)
+        has_failed = arc.option == "error" or knowledge.known(facts, ERROR)
+        facts = knowledge.learn(facts, ERROR, has_failed or None)
     if state["type"] != "agent" or result:
-        facts = logic.learn(facts, (name,), result)
+        facts = knowledge.learn(facts, (name,), result)
     for artifact in arc.makes if arc.by == "agent" else ():
-        facts = logic.learn(facts, ("artifacts", artifact), True)
+        facts = knowledge.learn(facts, ("artifacts", artifact), True)
     if state["type"] in HUMAN_TYPES:
-        facts = logic.decide(facts, name, arc.option)
-        facts = logic.learn(facts, (name, "answers"), bool(forms_of_option(state, arc.option)))
+        facts = knowledge.decide(facts, name, arc.option)
+        facts = knowledge.learn(facts, (name, "answers"), bool(forms_of_option(state, arc.option)))
     return facts
 
 
-def chosen(logic: Logic3, arc: Arc, facts: Facts, *, is_taken: bool = True) -> Facts | None:
+def chosen(knowledge: Knowledge, arc: Arc, facts: Facts, *, is_taken: bool = True) -> Facts | None:
     """What is known once the conditions before an arc's did not hold and, if it is taken, its own did.
 
     None where that cannot be.
@@ -325,7 +325,7 @@ def chosen(logic: Logic3, arc: Arc, facts: Facts, *, is_taken: bool = True) -> F
             root = parse_expression(text).root
         except ExpressionSyntaxError:
             continue  # reported where it stands
-        then = logic.assume(root, holds, facts)
+        then = knowledge.assume(root, holds, facts)
         if then is None:
             return None
         facts = then

@@ -26,9 +26,9 @@ def check_reads(sheet: Sheet, flow: Flow) -> None:
         entered = list(places.of(text.path))
         for node, facts in entered:
             for tree in text.trees:
-                for unset in flow.logic.unset(tree, facts):
+                for unset in flow.knowledge.unset(tree, facts):
                     found.setdefault((unset.offset, unset.key), _Found()).add(node, unset.is_certain)
-                for unset in flow.logic.neither(tree, facts) if text.is_condition else ():
+                for unset in flow.knowledge.neither(tree, facts) if text.is_condition else ():
                     given.setdefault((unset.offset, unset.key), _Found()).add(node, unset.is_certain)
         for (offset, key), seen in found.items():
             _report(sheet, flow, text, offset, key, seen, len(entered))
@@ -70,15 +70,15 @@ class _Places:
             yield from ((node, node.facts) for node in self._flow.nodes.get(str(path[1]), ()))
 
     def _before_choosing(self, arc: Arc) -> Iterator[tuple[Node | None, Facts]]:
-        logic = self._flow.logic
+        knowledge = self._flow.knowledge
         entered: Iterable[tuple[Node | None, Facts]]
         if arc.source is None:
-            entered = [(None, logic.nothing_yet if arc.by == "beginning" else Facts())]
+            entered = [(None, knowledge.nothing_yet if arc.by == "beginning" else Facts())]
         else:
             nodes = self._flow.nodes.get(arc.source, ())
-            entered = [(node, left(self._sheet, logic, arc, node.facts)) for node in nodes]
+            entered = [(node, left(self._sheet, knowledge, arc, node.facts)) for node in nodes]
         for node, facts in entered:
-            then = chosen(logic, arc, facts, is_taken=False)
+            then = chosen(knowledge, arc, facts, is_taken=False)
             if then is not None:
                 yield node, then
 
@@ -95,7 +95,7 @@ def _report(sheet: Sheet, flow: Flow, text: Text, offset: int, key: Key, found: 
     node = found.nodes[0]
     way = "" if node is None else f" on the path {written(flow.way_to(node))}"
     if found.certain == places:
-        message = f"{name!r} is none here: {_why_never(sheet, key)}{way and f'; it comes here{way}'}"
+        message = f"{name!r} is none here: {_why_never(key)}{way and f'; it comes here{way}'}"
         sheet.report.text(text.path, offset, "HP253", message, fix)
         return
     message = f"{name!r} may be none here, and then has no properties: {_why_perhaps(key)}{way}"
@@ -109,15 +109,13 @@ def _report_neither(sheet: Sheet, flow: Flow, text: Text, offset: int, key: Key,
     sheet.report.text(text.path, offset, "HP258", message, f"write '{name} is not none'")
 
 
-def _why_never(sheet: Sheet, key: Key) -> str:
-    if key == PREVIOUS:
-        return "nothing comes before the first state"
+def _why_never(key: Key) -> str:
     if key == ERROR:
         return "no agent has failed on any path to it"
     if key[0] == "artifacts":
         return f"no path to it has made the artifact {key[1]!r}"
-    if len(key) > 1:
-        return "what was decided came without answers" if key[1] == "answers" else "what came before left no result"
+    if key == PREVIOUS or len(key) > 1:
+        return _why_perhaps(key)
     return f"no path to it has gone through state {key[0]!r}"
 
 
@@ -128,9 +126,9 @@ def _why_perhaps(key: Key) -> str:
         return "no agent need have failed"
     if key[0] == "artifacts":
         return f"the artifact {key[1]!r} is not made"
-    if len(key) > 1:
-        return "no answers were given" if key[1] == "answers" else "what came before left no result"
-    return f"state {key[0]!r} has left no result"
+    if len(key) == 1:
+        return f"state {key[0]!r} has left no result"
+    return "no answers were given" if key[1] == "answers" else "what came before left no result"
 
 
 def _check_shown(sheet: Sheet, flow: Flow) -> None:
@@ -139,7 +137,7 @@ def _check_shown(sheet: Sheet, flow: Flow) -> None:
         show = state.get("show", ())
         nodes = flow.nodes.get(name, ())
         for index, artifact in enumerate(show if isinstance(show, list) else ()):
-            known = [flow.logic.known(node.facts, ("artifacts", artifact)) for node in nodes]
+            known = [flow.knowledge.known(node.facts, ("artifacts", artifact)) for node in nodes]
             if artifact not in sheet.artifacts or not nodes or all(known):
                 continue
             path: Path = ("states", name, "show", index)

@@ -299,3 +299,13 @@ def test_nothing_of_a_scenario_is_left_behind_for_the_next(desk: Desk) -> None:
 
     assert [played.passed for played in desk.play(twice).played] == [True, True]
     assert sorted(path.name for path in desk.folder.iterdir()) == ["flow.toml", "letter.scenarios.yaml", "letter.yaml"]
+
+
+def test_why_an_agent_failed_is_told_where_a_decision_comes_before_its_next_attempt(desk: Desk) -> None:
+    [(_, message)] = desk.failures(
+        "  - {name: one, agents: {write: {error: no paper}}, steps: [{decide: accept, at: review, by: ann}]}\n"
+    )
+
+    assert "its agent failed (" in message
+    assert "no paper" in message
+    assert "attempt 2 of 2 follows at " in message
