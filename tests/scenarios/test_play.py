@@ -303,7 +303,8 @@ def test_nothing_of_a_scenario_is_left_behind_for_the_next(desk: Desk) -> None:
 
 def test_why_an_agent_failed_is_told_where_a_decision_comes_before_its_next_attempt(desk: Desk) -> None:
     [(_, message)] = desk.failures(
-        "  - {name: one, agents: {write: {error: no paper}}, steps: [{decide: accept, at: review, by: ann}]}\n"
+        "  - {name: one, input: {pages: 1}, agents: {write: {error: no paper}},"
+        " steps: [{decide: accept, at: review, by: ann}]}\n"
     )
 
     assert "its agent failed (" in message

@@ -134,6 +134,21 @@ UNAPPROVED = [
         id="made-anew",
     ),
     pytest.param(
+        # Neither of two approvals, one behind the other, covers what is made anew after both.
+        (
+            ("approve: publish", "approve: once_more"),
+            (
+                "  published:",
+                "  once_more:\n    type: approval\n    show: [package]\n    on: {approve: touch, reject: refused}\n"
+                "    timeout: 2d\n    default: reject\n"
+                "  touch: {type: agent, command: [touch], artifact: package, next: publish}\n  published:",
+            ),
+        ),
+        "HP302",
+        "'touch' makes the artifact 'package' anew",
+        id="made-anew-behind-two",
+    ),
+    pytest.param(
         (
             ("approve: publish", "approve: polish"),
             (
