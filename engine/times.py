@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from holdpoint.engine.errors import Invalid
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:[0-5]\d)", re.ASCII)
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _EXAMPLE = "2026-11-25T15:26:00Z"
 
 
@@ -23,6 +24,19 @@ def format_time(at: datetime) -> str:
 def say_time(at: datetime) -> str:
     """`2026-11-25 15:26:00 UTC`, for sentences that people read."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def say_span(duration: timedelta) -> str:
+    """A length of time at a glance, in its two largest units: `2d 3h`."""
+    rest = round(duration.total_seconds())
+    parts = []
+    for size, unit in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+        if parts and (len(parts) == 2 or not count):
+            break
+    return " ".join(parts) or "under 1s"
 
 
 def parse_time(text: object) -> datetime:

@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.model import SETTLING, Entry
 from holdpoint.engine.views import Run
-
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +106,3 @@ def first_difference(one: Course, other: Course) -> int | None:
         if leg.way != against.way:
             return number
     return None if len(one.legs) == len(other.legs) else min(len(one.legs), len(other.legs))
-
-
-def say_span(span: timedelta) -> str:
-    """How long, to two units: `1d 6h`, `45s`, `under 1s`."""
-    rest = int(span.total_seconds())
-    parts = []
-    for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2]) or "under 1s"

@@ -17,8 +17,9 @@ from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.definition import TIMEOUT, AgentState, Definition
 from holdpoint.engine.errors import HoldpointError
 from holdpoint.engine.people import ROLE, assigned, is_role
+from holdpoint.engine.times import say_span
 from holdpoint.engine.views import Request, Run
-from holdpoint.evaluation.course import Course, Leg, course_of, first_difference, say_span
+from holdpoint.evaluation.course import Course, Leg, course_of, first_difference
 from holdpoint.evaluation.driving import Driver, Reaction, Stop, Why
 from holdpoint.evaluation.recording import Question, Recording, kind_of, shown_by
 from holdpoint.evaluation.standins import StandIns

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from holdpoint.evaluation.course import say_span
+from holdpoint.engine.times import say_span
 from holdpoint.evaluation.estimates import CONFIDENCE, Estimate
 from holdpoint.evaluation.study import MEASURES, SHARES, Study
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from holdpoint.engine.model import MOVED, ON_CANCEL, Entry, RunRecord
+from holdpoint.engine.times import say_span
 from holdpoint.engine.traffic import Passage, Stay, Traffic, Way, passages
 from holdpoint.graphs.picture import CANCEL, Edge, Mark, Node, Picture, one_line
 
@@ -25,7 +26,6 @@ SHOWN_STEPS = 3
 
 _Key: TypeAlias = tuple[str | None, str, str, bool]
 _SECOND = timedelta(seconds=1)
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
 def over_run(picture: Picture, run: RunRecord, history: Sequence[Entry]) -> Picture:
@@ -80,19 +80,6 @@ def over_coverage(picture: Picture, seen: Collection[tuple[str, ...]], percent: 
 def times(count: int) -> str:
     """`once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def span(duration: timedelta) -> str:
-    """A length of time at a glance, in its two largest units: `2d 3h`."""
-    rest = round(duration.total_seconds())
-    parts = []
-    for size, unit in _UNITS:
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-        if parts and (len(parts) == 2 or not count):
-            break
-    return " ".join(parts) or "under 1s"
 
 
 def _key(step: Passage | Way) -> _Key:
@@ -174,7 +161,7 @@ def _standing(run: RunRecord, history: Sequence[Entry]) -> str:
 def _node_of_many(node: Node, stay: Stay | None, here: Mapping[str, int], is_reached: bool) -> Node:
     parts = []
     if stay is not None:
-        parts += [f"median stay {span(stay.median)}", f"9 in 10 within {span(max(stay.most, _SECOND))}"]
+        parts += [f"median stay {say_span(stay.median)}", f"9 in 10 within {say_span(max(stay.most, _SECOND))}"]
     if node.name in here:
         parts.append(f"{here[node.name]} here now")
     return replace(

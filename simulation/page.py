@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
+from holdpoint.page import html_page
 from holdpoint.simulation.charts import nice
 from holdpoint.simulation.measures import Key
 from holdpoint.simulation.report import (
@@ -20,32 +21,18 @@ from holdpoint.simulation.study import Moment, Study, Variant
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 640, 200, 64, 24, 10
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1c2530;--soft:#5b6774;--line:#d5dbe1;--paper:#fff;--a:#2f6fab;--b:#c2571a}
-@media(prefers-color-scheme:dark){:root{--ink:#e4e8ec;--soft:#9aa6b2;--line:#39424c;--paper:#14181d}
-:root{--a:#6fb1ec;--b:#f0955a}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
-body{max-width:46rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p.soft,li.soft{color:var(--soft)}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .6rem .25rem 0;text-align:right;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft)}
-.scroll{overflow-x:auto}td.clear{font-weight:600}svg{width:100%;height:auto;display:block}
+th,td{text-align:right}th:first-child,td:first-child{text-align:left}
+td.clear{font-weight:600}svg{width:100%;height:auto;display:block}
 svg text{fill:var(--soft);font-size:11px}svg .grid{stroke:var(--line)}svg .band{fill:var(--a);opacity:.22}
 svg .a{stroke:var(--a);fill:none;stroke-width:2}svg .b{stroke:var(--b);fill:none;stroke-width:2}
 svg .bar{fill:var(--a)}svg .back{fill:var(--line)}
-.key b{color:var(--a)}.key i{color:var(--b);font-style:normal;font-weight:600}
 """
 
 
 def to_html(study: Study) -> str:
     """The page."""
     title = f"Simulation of {study.definition.workflow}"
-    body = "\n".join(_body(study, title))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    return html_page(title, "\n".join(_body(study, title)), _STYLE)
 
 
 def _body(study: Study, title: str) -> Iterator[str]:

@@ -21,8 +21,8 @@ ROOMS = {
     "scheduler": {"scheduler", "engine"},
     "graphs": {"graphs", "engine"},
     "scenarios": {"scenarios", "schema", "engine", "api", "settings", "sources", "testing"},
-    "simulation": {"simulation", "schema", "engine"},
-    "evaluation": {"evaluation", "scenarios", "schema", "engine", "api", "testing"},
+    "simulation": {"simulation", "schema", "engine", "page"},
+    "evaluation": {"evaluation", "page", "scenarios", "schema", "engine", "api", "testing"},
     "workflows": set(),
 }
 
