@@ -373,7 +373,8 @@ def _send(draft: Draft, command: Send) -> bool:
         state for state in definition.states.values() if isinstance(state, WaitState) and command.name in state.takes
     ]
     if not waits:
-        known = [name for state in definition.states.values() if isinstance(state, WaitState) for name in state.takes]
+        taking = (state for state in definition.states.values() if isinstance(state, WaitState))
+        known = dict.fromkeys(name for state in taking for name in state.takes)
         hint = did_you_mean(command.name, known) or f"it has {', '.join(known) or 'none'}"
         raise Invalid(f"workflow {run.workflow!r} has no wait for signal {command.name!r}; {hint}", code="signal")
     is_awaited = run.phase == "waiting" and isinstance(draft.state, WaitState) and command.name in draft.state.takes

@@ -2192,3 +2192,15 @@ def test_a_run_that_failed_before_its_first_state_can_be_moved(world: World) -> 
     assert (run.status, run.state) == ("failed", None)
 
     assert world.engine.move(run.id, "ask").status == "waiting"
+
+
+def test_unknown_signal_is_told_each_that_there_is_once(world: World) -> None:
+    wait = {"type": "wait", "signal": ["better", "worse"], "timeout": "never"}
+    first = {**wait, "on": {"better": "again", "worse": "refused"}}
+    again = {**wait, "on": {"better": "accepted", "worse": "refused"}}
+    run = world.start({"first": first, "again": again})
+
+    with world.refusal(run, Invalid) as caught:
+        world.engine.signal(run.id, "nothing")
+
+    assert str(caught.value).endswith("has no wait for signal 'nothing'; it has better, worse")
