@@ -154,9 +154,9 @@ def coverage_of(workflow: str | Path) -> Coverage:
     It has `percent`, `said` (counts by kind), `missing`, and is what `Engine.graph(…, coverage=…)` takes. Raises
     `NotFound` where no file tests the workflow, `DefinitionError`.
     """
-    from holdpoint import api
+    from holdpoint import trials
 
-    return api.coverage_of(Path(workflow))
+    return trials.coverage_of(Path(workflow))
 
 
 def _way(engine: Engine, run: Run) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdpoint import api
+from holdpoint import trials
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import graph_sources
@@ -15,7 +15,7 @@ from holdpoint.commands.output import print_json, say, warn
 
 if TYPE_CHECKING:
     from holdpoint import Definition
-    from holdpoint.api import Change, Comparison, Side, Verdict
+    from holdpoint.trials import Change, Comparison, Side, Verdict
 
 _SIGNS = {
     "added": ("+", "green"),
@@ -42,7 +42,7 @@ def command(call: Call, before: str, after: str, is_strict: bool) -> int:
     input that callers must give now. The exit status is 1 where something that was proved no longer holds, and with
     --exit-code also where anything changed.
     """
-    found = api.compare(_source(call, before), _source(call, after), call.settings.known_people)
+    found = trials.compare(_source(call, before), _source(call, after), call.settings.known_people)
     if call.is_json:
         print_json(found.to_dict())
     else:

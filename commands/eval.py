@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdpoint import api
+from holdpoint import trials
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.completion import workflows
@@ -19,7 +19,7 @@ from holdpoint.commands.tables import Cell, Column, print_table
 from holdpoint.engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from holdpoint.api import Line, Study, Version
+    from holdpoint.trials import Line, Study, Version
 
 _MOST_SHOWN = 10
 _MARKS = ("A", "B")
@@ -69,7 +69,7 @@ def command(
     measure comes with its interval of 95 %; two versions are compared case by case.
     """
     with _progress(is_shown=not call.is_json) as step, call.quietly():
-        study = api.evaluate(
+        study = trials.evaluate(
             call.locate(workflow),
             cases,
             compare=None if compare is None else call.locate(compare),
@@ -83,11 +83,11 @@ def command(
             on_played=step,
         )
     if record is not None:
-        record.write_text(api.evaluation_text(study, "recording"), encoding="utf-8")
+        record.write_text(trials.evaluation_text(study, "recording"), encoding="utf-8")
     if csv_file is not None:
-        csv_file.write_text(api.evaluation_text(study, "csv"), encoding="utf-8")
+        csv_file.write_text(trials.evaluation_text(study, "csv"), encoding="utf-8")
     if html is not None:
-        html.write_text(api.evaluation_text(study, "html"), encoding="utf-8")
+        html.write_text(trials.evaluation_text(study, "html"), encoding="utf-8")
     if call.is_json:
         print_json(study.to_dict())
     else:
@@ -95,7 +95,7 @@ def command(
     return FINDINGS if min_accuracy is not None and _is_below(study, min_accuracy) else 0
 
 
-def _agents(name: str | None, recording: Path | None) -> api.Agents:
+def _agents(name: str | None, recording: Path | None) -> trials.Agents:
     if name == "recorded" or (name is None and recording is not None):
         return "recorded"
     return "real" if name == "real" else "made-up"
@@ -133,7 +133,7 @@ def _progress(*, is_shown: bool) -> Iterator[Callable[[int], None] | None]:
 
 
 def _print(study: Study) -> None:
-    setting, lines = api.evaluation_lines(study)
+    setting, lines = trials.evaluation_lines(study)
     say((study.workflow, "bold"), f": {setting}")
     for mark, version in zip(_MARKS, study.versions, strict=False):
         file = short_path(Path(version.file))

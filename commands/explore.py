@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdpoint import api
+from holdpoint import trials
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.completion import workflows
@@ -17,7 +17,7 @@ from holdpoint.commands.output import print_json, say, warn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from holdpoint.api import Found
+    from holdpoint.trials import Found
 
 _EVERY = 50
 _MAX_MISSING = 10
@@ -60,7 +60,7 @@ def command(
     signals come, early too; runs are cancelled. Each shortest way that breaks a rule, or an invariant of the scenario
     file, is printed as a scenario, and the exit status is 1.
     """
-    found = api.explore(
+    found = trials.explore(
         call.locate(workflow),
         scenarios,
         depth=depth,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from holdpoint import api
+from holdpoint import trials
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.artifact import write_file
 from holdpoint.commands.completion import graph_sources, words
@@ -94,7 +94,7 @@ def _draw_coverage(call: Call, source: str, form: str, theme: str, is_heat: bool
         raise UsageError("--coverage is for a workflow, and not with --heat: it shows what its scenarios cover")
     path = call.locate(source)
     with call.quietly():
-        coverage = api.coverage_of(path)
+        coverage = trials.coverage_of(path)
     with call.engine_for_files() as engine:
         return engine.graph(engine.load(path), form, theme=theme, coverage=coverage)
 

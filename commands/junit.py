@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 if TYPE_CHECKING:
-    from holdpoint.api import Tested
+    from holdpoint.trials import Tested
 
 
 def junit_xml(suites: Sequence[Tested]) -> str:

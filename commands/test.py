@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdpoint import api
+from holdpoint import trials
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.artifact import write_file
@@ -17,7 +17,7 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from holdpoint.api import Covered, Tested
+    from holdpoint.trials import Covered, Tested
 
 _MAX_MISSING = 20
 
@@ -45,13 +45,13 @@ def command(
     """
     given = list(paths) or [call.settings.project / folder for folder in call.settings.workflows]
     with call.quietly():  # an agent that is real may print
-        suites = api.play_scenarios([short_path(path) for path in given], only=only)
+        suites = trials.play_scenarios([short_path(path) for path in given], only=only)
     if not suites:
         where = ", ".join(repr(str(short_path(path))) for path in given)
         raise NotFound(f"there is no scenario file (*.scenarios.yaml) under {where}")
     if only and not any(tested.played for tested in suites):
         raise UsageError(f"no scenario's name contains {only!r}")
-    covered = api.coverage_by_workflow(suites)
+    covered = trials.coverage_by_workflow(suites)
     if junit is not None:
         from holdpoint.commands.junit import junit_xml
 

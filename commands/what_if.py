@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdpoint import api
+from holdpoint import api, trials
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import run_ids, workflows
@@ -18,7 +18,7 @@ from holdpoint.engine.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from holdpoint import Definition, Engine
-    from holdpoint.api import Replay
+    from holdpoint.trials import Replay
 
 _STYLES = {"same": "green", "other": "yellow", "stuck": "red"}
 _PAGE = 100
@@ -82,7 +82,7 @@ def command(
             for run in chosen
         ]
     if call.is_json:
-        print_json({"runs": [one.to_dict() for one in replays], "summary": api.summary(replays).to_dict()})
+        print_json({"runs": [one.to_dict() for one in replays], "summary": trials.summary(replays).to_dict()})
     else:
         _print(replays, is_many=is_many or len(runs) > 1)
     return FINDINGS if is_strict and any(one.verdict != "same" for one in replays) else 0
@@ -127,7 +127,7 @@ def _print(replays: Sequence[Replay], *, is_many: bool) -> None:
             say(*_line(one))
     if not is_many:
         return
-    found = api.summary(replays)
+    found = trials.summary(replays)
     say((found.said, "bold"))
     if found.stops:
         say(f"  those that cannot go on stop {found.said_of_stops}")

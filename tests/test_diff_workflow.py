@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holdpoint import Engine, api, cli
+from holdpoint import Engine, api, cli, trials
 from holdpoint.sources import files_below
 from tests.examples import WORKFLOWS
 
@@ -174,7 +174,7 @@ def test_a_run_stands_for_the_definition_that_it_started_with(flow: Flow) -> Non
 def test_as_much_is_proved_of_a_stored_definition_as_of_its_file(name: str) -> None:
     path = WORKFLOWS / name
 
-    found = api.compare(path, api.load(path))
+    found = trials.compare(path, api.load(path))
 
     assert found.is_equal
     assert all(verdict.before == verdict.after is not None for verdict in found.verdicts)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import holdpoint
-from holdpoint import api, cli
+from holdpoint import cli, trials
 from holdpoint.evaluation.estimates import agreement, bootstrap, kappa, wilson
 
 CLAIM = """
@@ -405,12 +405,12 @@ def test_the_page_needs_nothing_else_and_escapes_all_text(flow: Flow) -> None:
 def test_the_python_api_gives_the_study(flow: Flow) -> None:
     told: list[int] = []
 
-    study = api.evaluate(Path("claim.yaml"), Path("cases.yaml"), on_played=told.append)
+    study = trials.evaluate(Path("claim.yaml"), Path("cases.yaml"), on_played=told.append)
 
     assert told == [4, 4, 4, 4]
     assert study.versions[0].measures["accuracy"].value == 3 / 4
     with pytest.raises(holdpoint.UsageError):
-        api.evaluate(Path("claim.yaml"), Path("cases.yaml"), agents="recorded")
+        trials.evaluate(Path("claim.yaml"), Path("cases.yaml"), agents="recorded")
 
 
 # Published values: Wilson by Newcombe (1998), table I; kappa by its definition.

@@ -40,6 +40,7 @@ FACES_MAY_IMPORT = {
     "holdpoint.engine.why",
     "holdpoint.settings",
     "holdpoint.sources",
+    "holdpoint.trials",
     "holdpoint.simulation",
 }
 

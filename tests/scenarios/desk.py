@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holdpoint import api, cli
+from holdpoint import cli, trials
 from holdpoint.scenarios.run import Tested
 
 LETTER = """\
@@ -76,7 +76,7 @@ class Desk:
 
     def play(self, scenarios: str, head: str = HEAD) -> Tested:
         """Write scenarios and play them."""
-        (tested,) = api.play_scenarios([self.write(scenarios, head)])
+        (tested,) = trials.play_scenarios([self.write(scenarios, head)])
         return tested
 
     def failures(self, scenarios: str, head: str = HEAD) -> list[tuple[int, str]]:

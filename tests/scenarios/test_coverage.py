@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from holdpoint import api
+from holdpoint import api, trials
 from holdpoint.engine.definition import Definition
 from holdpoint.scenarios.coverage import items_of, lines_of, said
 from tests.scenarios.desk import Desk
@@ -243,6 +243,6 @@ def test_a_workflow_without_ways_out_has_its_one_state_to_cover() -> None:
 def test_every_shipped_workflow_with_scenarios_passes_them(desk: Desk) -> None:
     folder = Path(__file__).parents[2] / "workflows"
 
-    played = [one for tested in api.play_scenarios([folder]) for one in tested.played]
+    played = [one for tested in trials.play_scenarios([folder]) for one in tested.played]
 
     assert [one.told("") for one in played if not one.passed] == []
