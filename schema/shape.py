@@ -221,9 +221,9 @@ def _describe_one_of(report: Report, violation: Violation) -> None:
 
 
 _BOUNDS: Final = {
-    "minItems": ("must have at least {0} item(s)", "add one, or remove the key"),
-    "minProperties": ("must have at least {0} key(s)", "add one, or remove the key"),
-    "minLength": ("must not be empty", "write a text, or remove the key"),
+    "minItems": ("must have at least {0} item(s)", "add one, or leave the key out if it is optional"),
+    "minProperties": ("must have at least {0} key(s)", "add one, or leave the key out if it is optional"),
+    "minLength": ("must not be empty", "write a text, or leave the key out if it is optional"),
     "minimum": ("must be at least {0}", "write {0} or more"),
     "maximum": ("must be at most {0}", "write {0} or less"),
     "uniqueItems": ("must not name anything twice", "remove what is repeated"),
