@@ -18,7 +18,8 @@ from holdpoint.commands.artifact import write_file
 from holdpoint.commands.completion import workflows
 from holdpoint.commands.output import print_json, say, warn
 from holdpoint.commands.tables import Cell, Column, print_table
-from holdpoint.engine.errors import NotFound, UsageError
+from holdpoint.engine.errors import NotFound, UsageError, did_you_mean
+from holdpoint.engine.people import ROLE
 
 if TYPE_CHECKING:
     from holdpoint import Definition, Engine, RunSummary
@@ -166,7 +167,11 @@ def _overridden(plan: Plan, definition: Definition, arrivals: str | None, review
         role, separator, count = pair.partition("=")
         if not separator or not count.isascii() or not count.isdecimal() or len(count) > 5:
             raise UsageError(f"--reviewers is ROLE=N, like manager=3, not {pair!r}")
-        plan = with_reviewers(plan, role.removeprefix("role:"), int(count), hours_of(HOURS, definition))
+        role = role.removeprefix(ROLE)
+        if role not in definition.roles_asked:
+            hint = did_you_mean(role, definition.roles_asked) or f"asked: {', '.join(definition.roles_asked) or 'none'}"
+            raise UsageError(f"no request of {definition.workflow!r} asks the role {role!r}; {hint}")
+        plan = with_reviewers(plan, role, int(count), hours_of(HOURS, definition))
     return plan
 
 

@@ -8,7 +8,7 @@ what people are shown is pinned with a run too.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -18,7 +18,9 @@ from zoneinfo import ZoneInfo
 
 from holdpoint.engine.canonical import Json, canonical, digest
 from holdpoint.engine.durations import Duration, parse_duration
+from holdpoint.engine.errors import did_you_mean
 from holdpoint.engine.expressions import Expression, Value, parse_expression, parse_value
+from holdpoint.engine.people import ROLE, is_role
 
 AfterCrash: TypeAlias = Literal["retry", "fail", "ask"]
 Assignment: TypeAlias = tuple[str, ...] | Mapping[str, tuple[str, ...]]
@@ -251,6 +253,32 @@ class Definition:
                 known[state.name] = state.output or {}
         known["artifacts"] = {"properties": artifacts}
         return known
+
+    @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """Whom requests may ask, those after a crash too, as the workflow says it; `""` stands for anyone."""
+        found: dict[str, None] = {}
+        for state in self.states.values():
+            if isinstance(state, HumanState):
+                assign = state.assign
+            elif isinstance(state, AgentState) and state.after_crash == "ask":
+                assign = state.ask.assign
+            else:
+                continue
+            for people in assign.values() if isinstance(assign, Mapping) else [assign]:
+                found.update(dict.fromkeys(people or ("",)))
+        return tuple(found)
+
+    @cached_property
+    def roles_asked(self) -> tuple[str, ...]:
+        """The roles that requests may ask; they are always written out."""
+        return tuple(entry.removeprefix(ROLE) for entry in self.asked if is_role(entry))
+
+    def role_meant(self, role: str, held: Collection[str]) -> str:
+        """`did you mean 'x'?` for a role of somebody that no request asks: one that is asked, and is not *held*."""
+        if role in self.roles_asked:
+            return ""
+        return did_you_mean(role, [one for one in self.roles_asked if one not in held])
 
     def edges(self) -> Iterator[tuple[str, str, Target]]:
         """Every `(state, option, target)`."""

@@ -18,7 +18,7 @@ from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.people import ROLE, is_role
 from holdpoint.simulation.draws import of_censored, of_sample
-from holdpoint.simulation.given import Given, asked
+from holdpoint.simulation.given import Given
 from holdpoint.simulation.hours import DAYS, SECOND, Hours, Shifts, parse_hours
 from holdpoint.simulation.log import Log, Passage
 from holdpoint.simulation.plan import Arrivals, Case, Group, Habit, Outcome, Rate, Work
@@ -108,7 +108,7 @@ def _habit(passages: Sequence[Passage], *, is_delay: bool) -> Habit:
 
 def _everybody(definition: Definition) -> Group:
     """Those who decide where nobody is known: at any hour, as many as are asked."""
-    roles = frozenset(entry.removeprefix(ROLE) for entry in asked(definition) if is_role(entry))
+    roles = frozenset(definition.roles_asked)
     always = parse_hours("always", definition.zone)
     return Group(name=EVERYBODY, names=None, roles=roles, hours=always, takes=of_sample([0.0]))
 

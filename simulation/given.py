@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid
-from holdpoint.engine.people import ROLE, is_role
 from holdpoint.simulation.draws import Distribution
 from holdpoint.simulation.hours import Hours, parse_hours
 from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Group, Habit, Outcome, Plan, Work, numbered
@@ -135,32 +134,15 @@ def _agents(definition: Definition, given: Given, assumed: list[str]) -> Iterato
         yield state.name, Work(takes=AGENT_TIME, outcomes=tuple(Outcome(output=value) for value in values))
 
 
-def asked(definition: Definition) -> list[str]:
-    """Whom the requests of a workflow may ask, as it says; `""` stands for anyone."""
-    found: dict[str, None] = {}
-    for state in definition.states.values():
-        if isinstance(state, HumanState):
-            assign = state.assign
-        elif isinstance(state, AgentState) and state.after_crash == "ask":
-            assign = state.ask.assign
-        else:
-            continue
-        for people in assign.values() if isinstance(assign, Mapping) else [assign]:
-            found.update(dict.fromkeys(people or ("",)))
-    return list(found)
-
-
 def _people(definition: Definition, known: Mapping[str, frozenset[str]], assumed: list[str]) -> Iterator[Group]:
     hours = hours_of(HOURS, definition)
-    words = asked(definition)
     groups: dict[frozenset[str], list[str]] = {}
     for name, roles in known.items():
         groups.setdefault(roles, []).append(name)
-    missing = [entry.removeprefix(ROLE) for entry in words if is_role(entry)]
-    missing = [role for role in missing if not any(role in roles for roles in groups)]
+    missing = [role for role in definition.roles_asked if not any(role in roles for roles in groups)]
     found = [(", ".join(sorted(roles)) or "people", tuple(names), roles) for roles, names in groups.items()]
     found += [(role, numbered(role, 1), frozenset({role})) for role in missing]
-    if not found and "" in words:
+    if not found and "" in definition.asked:
         found.append(("reviewer", numbered("reviewer", 1), frozenset()))
     for name, names, roles in found:
         yield Group(name=name, names=names, roles=roles, hours=hours, takes=HANDLING)
@@ -169,7 +151,7 @@ def _people(definition: Definition, known: Mapping[str, frozenset[str]], assumed
 
 
 def _with_initiators(definition: Definition, plan: Plan, assumed: list[str]) -> Plan:
-    if INITIATORS in (group.name for group in plan.people) or "initiator" not in asked(definition):
+    if INITIATORS in (group.name for group in plan.people) or "initiator" not in definition.asked:
         return plan
     hours = hours_of(HOURS, definition)
     assumed.append(f"initiators: as many as there are runs, {HOURS} ({definition.timezone}), {HANDLING} for a request")

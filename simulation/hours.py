@@ -46,12 +46,15 @@ def parse_hours(text: object, zone: ZoneInfo) -> Hours:
     if text.strip() == "always":
         return Hours(text="always", week=(((0, _MINUTES),),) * 7, zone=zone)
     week: list[list[tuple[int, int]]] = [[] for _ in DAYS]
+    days: list[int] = []  # those that the next times are for
     for part in text.split(","):
-        names, *spans = part.split()
-        if not spans:
-            raise Invalid(f"{part.strip()!r} has no times; {ALLOWED}", code="hours")
-        for day in _days(names):
+        names, *spans = part.split() or [""]
+        days += _days(names)
+        for day in days if spans else ():
             week[day] += [_span(span) for span in spans]
+        days = [] if spans else days
+    if days:
+        raise Invalid(f"{text.rpartition(',')[2].strip()!r} has no times; {ALLOWED}", code="hours")
     return Hours(text=text.strip(), week=tuple(_in_order(spans) for spans in week), zone=zone)
 
 

@@ -264,10 +264,10 @@ class _Reader:
     def _people(self) -> Iterator[Group]:
         groups = self._mapping(("people",)) or {}
         seen: set[str] = set()
-        for name in groups:
-            group = self._group(name)
-            if group is None:
-                continue
+        found = [(name, group) for name, group in ((name, self._group(name)) for name in groups) if group is not None]
+        held = frozenset[str]().union(*(group.roles for _, group in found))
+        for name, group in found:
+            self._check_roles(("people", name, "roles"), group, held)
             for person in group.names or ():
                 if person in seen:
                     self._wrong(
@@ -275,6 +275,12 @@ class _Reader:
                     )
                 seen.add(person)
             yield group
+
+    def _check_roles(self, path: Path, group: Group, held: frozenset[str]) -> None:
+        """Note a role that is misspelt: the group would never be asked, and nobody would wonder."""
+        for role in sorted(group.roles):
+            if meant := self.definition.role_meant(role, held):
+                self._wrong(self._at(path), f"no request asks the role {role!r}", meant)
 
     def _group(self, name: str) -> Group | None:
         path: Path = ("people", name)

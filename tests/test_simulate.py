@@ -104,9 +104,10 @@ def test_the_command_line_is_over_the_configuration(capsys: pytest.CaptureFixtur
 
 
 def test_a_role_that_nobody_has_gets_people(capsys: pytest.CaptureFixture[str]) -> None:
-    found = _json(capsys, "--config", "sim.yaml", "--reviewers", "clerk=2", "--no-what-if")
+    Path("interns.yaml").write_text("people: {interns: {count: 1}}\n")
+    found = _json(capsys, "--config", "interns.yaml", "--reviewers", "boss=2", "--no-what-if")
 
-    assert set(found["numbers"]["person"]) == {"bosses-1", "clerk-1", "clerk-2"}
+    assert set(found["numbers"]["person"]) == {"interns-1", "boss-1", "boss-2"}
 
 
 def test_the_page_needs_nothing_else_and_the_table_has_every_day(project: Path) -> None:
@@ -199,6 +200,7 @@ def test_what_leads_nowhere_is_told(capsys: pytest.CaptureFixture[str], project:
         pytest.param(["letters", "--log", "none.csv"], 3, "file 'none.csv' cannot be read", id="no log"),
         pytest.param(["letters", "--fit", "--log", "x.csv"], 2, "give one of them", id="two pasts"),
         pytest.param(["letters", "--fit"], 6, "no run of 'letters' is there to fit to", id="nothing to fit to"),
+        pytest.param(["letters", "--reviewers", "bos=1"], 2, "the role 'bos'; did you mean 'boss'?", id="no role"),
         pytest.param(["letters", "--reviewers", "boss"], 2, "--reviewers is ROLE=N", id="no count"),
         pytest.param(["letters", "--arrivals", "many"], 6, "'many' is not a rate", id="no rate"),
         pytest.param(["letters", "--warmup", "30"], 6, "warmup is 30 days of 30", id="nothing is counted"),

@@ -59,10 +59,18 @@ def test_a_day_has_the_spans_that_it_is_given() -> None:
     assert hours.minutes_a_day == (4 * 420 + 180) / 5
 
 
+def test_days_of_a_list_share_the_times_behind_it() -> None:
+    hours = parse_hours("tue,thu-fri 10:00-12:00 14:00-15:00, sat 09:00-10:00", ROME)
+
+    assert hours.week == ((), ((600, 720), (840, 900)), (), *2 * (((600, 720), (840, 900)),), ((540, 600),), ())
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("mon-fri", "has no times"),
+        ("mon 09:00-17:00, tue", "'tue' has no times"),
+        ("mon,", "'' is not a day"),
         ("mod 09:00-17:00", "'mod' is not a day; did you mean 'mon'"),
         ("fri-mon 09:00-17:00", "ends before it begins"),
         ("mon 17:00-09:00", "begins before it ends"),
