@@ -20,6 +20,7 @@ from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import Scope, parse_value
 from holdpoint.engine.ids import request_id
 from holdpoint.engine.model import RunRecord
+from holdpoint.engine.names import arguments_shown
 from holdpoint.engine.people import check_person
 
 _RENDERED_IN_FORMS = frozenset({"enum", "const", "default", "minimum", "maximum", "title", "description"})
@@ -52,7 +53,9 @@ def open_crash_request(draft: Draft, ask: Ask, reason: str) -> None:
     """Ask a person what to do with an attempt of which nobody knows whether it took effect."""
     state, run = draft.state, draft.run
     scope = draft.scope()
-    output = state.output if isinstance(state, AgentState) else None
+    output = arguments = None
+    if isinstance(state, AgentState):
+        output, arguments = state.output, arguments_shown(state, draft.scope)
     _open(
         draft,
         kind="crash",
@@ -69,7 +72,7 @@ def open_crash_request(draft: Draft, ask: Ask, reason: str) -> None:
         priority=None if ask.priority == DEFAULT_PRIORITY else ask.priority,
         due_at=draft.due_text(ask.timeout),
         default=dict(ask.default) if ask.default else None,
-        attempt={"number": run.attempts + 1, "key": run.key, "arguments": _arguments_without_secrets(draft)},
+        attempt={"number": run.attempts + 1, "key": run.key, "arguments": arguments},
     )
 
 
@@ -150,14 +153,3 @@ def _render_form(schema: Json, scope: Scope) -> Json:
         else:
             rendered[key] = _render_form(value, scope)
     return rendered
-
-
-def _arguments_without_secrets(draft: Draft) -> Json:
-    state = draft.state
-    if not isinstance(state, AgentState):
-        return None
-    hidden = {name: f"(env.{name})" for name in draft.facts.env}
-    try:
-        return state.arguments.render(draft.scope(env=hidden))
-    except Invalid:  # they did render when the attempt began; what was there then need not be now
-        return None

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import Definition
+from holdpoint.engine.definition import AgentState, Definition
 from holdpoint.engine.evolve import begin, evolve
 from holdpoint.engine.expressions import Scope
 from holdpoint.engine.model import Entry, RunRecord, Values
-from holdpoint.engine.names import Names
+from holdpoint.engine.names import Names, arguments_shown
 from holdpoint.engine.times import format_time
 
 
@@ -28,6 +28,14 @@ class Moment:
         """What expressions see at this moment; *extra* are further names."""
         names = Names(self.definition, self.run, format_time(self.entry.at), self.values, extra)
         return Scope(values=names, schemas=self.definition.schemas, zone=self.definition.zone)
+
+    @property
+    def arguments(self) -> tuple[str, Json] | None:
+        """The state whose agent is called at this moment, and what it is given, as `arguments_shown` says."""
+        state = self.definition.states.get(self.entry.data.get("state", ""))
+        if self.entry.kind != "agent.started" or not isinstance(state, AgentState):
+            return None
+        return state.name, arguments_shown(state, self.scope)
 
 
 def moments_of(definition: Definition, history: Iterable[Entry], values: Values) -> Iterator[Moment]:

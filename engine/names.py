@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import Definition
+from holdpoint.engine.definition import AgentState, Definition
+from holdpoint.engine.errors import Invalid
+from holdpoint.engine.expressions import Scope
 from holdpoint.engine.model import Entry, Ref, RunRecord, Values
 from holdpoint.engine.times import format_time
 
@@ -43,6 +45,19 @@ def resolve(ref: Ref | None, values: Values) -> Json:
     entry = values.entry(ref)
     output = entry.data.get("output")
     return decision_result(entry, values) if output is None else values.content(output)
+
+
+def arguments_shown(state: AgentState, scope: Callable[..., Scope]) -> Json:
+    """What the agent of a state is given, as it may be shown: `(env.NAME)` where an environment variable is read.
+
+    *scope* makes that of the moment with further names. None where it does not render: what was there when an attempt
+    began need not be there now.
+    """
+    read = [str(path.keys[0]) for path in state.arguments.paths if path.root == "env" and path.keys]
+    try:
+        return state.arguments.render(scope(env={name: f"(env.{name})" for name in read}))
+    except Invalid:
+        return None
 
 
 def left_by(entry: Entry) -> list[str]:
