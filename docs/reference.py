@@ -81,7 +81,7 @@ def language() -> Iterator[str]:
     for name, part in parts.items():
         if name not in (*TYPES, "state"):
             keys: Schema = next((inner["properties"] for _, inner in _inner(part)), {})
-            yield from _section(f"### {name}", part, parts, keys)
+            yield from _section(f"### {name}", part, parts, keys, f" {LATER}" if _is_later(name) else "")
             yield from _examples(part)
     yield ""
     yield "## Failures of agents"
@@ -177,8 +177,12 @@ def _about(name: str, own: Schema, value: Schema) -> str:
     examples = own.get("examples", ())
     if examples:
         said.append(f"E.g. {', '.join(f'`{_flow(one)}`' for one in examples)}.")
-    said += [note for word, note in LATER_PARTS.items() if any(word in _flow(one) for one in value.get("examples", ()))]
-    return _cell(" ".join(said))
+    return _cell(" ".join([*said, *_lacks(value)]))
+
+
+def _lacks(part: Schema) -> list[str]:
+    """What this version lacks of a key's values."""
+    return [note for word, note in LATER_PARTS.items() if any(word in _flow(one) for one in part.get("examples", ()))]
 
 
 def _is_later(name: str) -> bool:
@@ -189,7 +193,7 @@ def _is_later(name: str) -> bool:
 def _examples(part: Schema) -> Iterator[str]:
     if "examples" in part:
         yield ""
-        yield f"E.g. {', '.join(f'`{_flow(one)}`' for one in part['examples'])}."
+        yield " ".join([f"E.g. {', '.join(f'`{_flow(one)}`' for one in part['examples'])}.", *_lacks(part)])
 
 
 def _flow(value: Any) -> str:

@@ -147,7 +147,13 @@ def _result(
     run, history = engine.get_run(run_id), engine.history(run_id)
     recording = engine.recording(run_id)
     told = None if stop is None else stop.text
-    seen = Seen(run=run, history=history, now=engine.now(), zone=setting.definition.zone)
+    seen = Seen(
+        run=run,
+        history=history,
+        moments=lambda: engine.moments(run_id),
+        now=engine.now(),
+        zone=setting.definition.zone,
+    )
     wrong = differences(case.expect, seen)
     if stop is not None and stop.why not in _WAITS and case.expect:
         wrong.insert(0, stop.text)

@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from holdpoint.engine.agents import Crashed, Failure, Outcome, Success
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
-from holdpoint.engine.errors import Invalid, UsageError
+from holdpoint.engine.errors import Invalid, UsageError, did_you_mean
 from holdpoint.engine.evolve import request_opened
 from holdpoint.engine.model import Entry
 from holdpoint.engine.times import parse_time
@@ -264,9 +264,11 @@ def fork(recording: Recording, state: str, answer: Answer, visit: int | None = N
     """
     found = [one for one in recording.questions if one.place[0] == state and visit in (None, one.place[1])]
     if not found:
-        where = ", ".join(f"{one.place[0]!r}" for one in recording.questions) or "no state"
+        asked = list(dict.fromkeys(one.place[0] for one in recording.questions))
+        hint = "" if state in asked else did_you_mean(state, asked)
+        hint = hint or f"it was asked in {', '.join(map(repr, asked)) or 'no state'}"
         which = f"visit {visit} of " if visit is not None else ""
-        raise Invalid(f"run {recording.run} was not asked in {which}{state!r}; it was asked in {where}", code="at")
+        raise Invalid(f"run {recording.run} was not asked in {which}{state!r}; {hint}", code="at")
     question = found[-1]
     by = answer.by or (question.answer.by if question.answer is not None else "")
     if not by:

@@ -23,7 +23,7 @@ from holdpoint.schema.report import Report, hinted, listed, suggestion
 
 VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "decide": ("at", "by", "comment", "answers", "artifact", "base", "key", "refused"),
-    "advance": (),
+    "advance": ("ticks",),
     "signal": ("data", "by", "key", "refused"),
     "cancel": ("by", "reason", "refused"),
     "retry": ("by", "reason", "refused"),
@@ -39,6 +39,8 @@ VERBS: Final[Mapping[str, tuple[str, ...]]] = {
 LATER: Final = ("notifications",)
 """What cannot be expected yet: it is refused by name."""
 _REFERENCE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_STARTED: Final = "the run was started before the first step"
+_NOT_STARTED: Final = "a run whose start is refused has no steps, and is in no state"
 _ERROR_KEYS: Final = ("code", "message", "details")
 
 
@@ -69,10 +71,11 @@ class Checker:
 
     def check(self) -> None:
         """Report everything. Raises `TooManyErrors`."""
+        self._check_people(self._value.get("people", {}))
         self._check_time(("start",), self._value.get("start"))
         self._check_agents(("agents",), self._value.get("agents", {}))
         names: set[str] = set()
-        for index, scenario in enumerate(self._value["scenarios"]):
+        for index, scenario in enumerate(self._value.get("scenarios", ())):
             here: Where = ("scenarios", index)
             if scenario["name"] in names:
                 message = f"two scenarios are named {scenario['name']!r}"
@@ -83,6 +86,16 @@ class Checker:
             for number, step in enumerate(scenario.get("steps", ())):
                 self._check_step((*here, "steps", number), step)
             self._check_expect((*here, "expect"), scenario.get("expect", {}))
+            self._check_refused(here, scenario)
+
+    def _check_people(self, people: Mapping[str, Sequence[str]]) -> None:
+        """Report a role that is misspelt: who has it could do nothing that the scenarios say."""
+        held = frozenset[str]().union(*people.values())
+        for name, roles in people.items():
+            for index, role in enumerate(roles):
+                if meant := self._definition.role_meant(role, held):
+                    message = f"no request of the workflow asks the role {role!r}"
+                    self._report.value(("people", name, index), "HP405", message, meant)
 
     def _check_time(self, path: Where, text: str | None) -> None:
         if text is not None:
@@ -250,6 +263,18 @@ class Checker:
             if isinstance(request.get("due"), str):
                 self._check_text((*here, "due"), request["due"], _parse_moment)
 
+    def _check_refused(self, here: Where, scenario: Mapping[str, Json]) -> None:
+        """Report what cannot be true of a run that is not started, and a refusal that is expected of one that is."""
+        expect = scenario.get("expect", {})
+        for number, step in enumerate(scenario.get("steps", ())):
+            inner = step.get("expect", {})
+            if "refused" in inner:
+                fix = "write it beside the step that is refused, or expect it at the end of a scenario without steps"
+                self._report.key((*here, "steps", number, "expect", "refused"), "HP406", _STARTED, fix)
+        if "refused" in expect and (len(expect) > 1 or scenario.get("steps")):
+            fix = "remove the steps and what else is expected"
+            self._report.key((*here, "expect", "refused"), "HP406", _NOT_STARTED, fix)
+
     def _check_keys(self, path: Where, keys: Mapping[str, Json], what: str, known: Sequence[str]) -> None:
         for key in keys:
             if key not in known:
@@ -269,5 +294,5 @@ def _named_states(path: Where, expect: Mapping[str, Json]) -> Iterator[tuple[Whe
         yield (*path, "state"), expect["state"]
     for index, name in enumerate(expect.get("path", ())):
         yield (*path, "path", index), name
-    for key in ("results", "decisions", "visits"):
+    for key in ("results", "arguments", "decisions", "visits"):
         yield from (((*path, key, name), name) for name in expect.get(key, {}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from difflib import unified_diff
@@ -16,6 +16,7 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.model import Entry
+from holdpoint.engine.moments import Moment
 from holdpoint.engine.times import format_time, parse_time
 from holdpoint.engine.views import Request, Run
 
@@ -25,10 +26,11 @@ _CONTEXT: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A run as it stands when something is expected of it."""
+    """A run as it stands when something is expected of it. `moments` gives those of its history."""
 
     run: Run
     history: Sequence[Entry]
+    moments: Callable[[], Iterable[Moment]]
     now: datetime
     zone: ZoneInfo
 
@@ -213,6 +215,11 @@ def _counts(name: str, expected: Mapping[str, int], seen: Seen) -> Iterator[str]
             yield f"the history has {found[kind]} of {kind!r}, expected {count}"
 
 
+def arguments_given(moments: Iterable[Moment]) -> dict[str, Json]:
+    """What agents were given, by state, in its latest attempt; environment variables by their names alone."""
+    return dict(found for found in (moment.arguments for moment in moments) if found is not None)
+
+
 def _count_of(kind: str) -> Callable[[str, Json, Seen], Iterator[str]]:
     def compare(name: str, expected: Json, seen: Seen) -> Iterator[str]:
         yield from _exactly(name, expected, sum(entry.kind == kind for entry in seen.history))
@@ -239,6 +246,11 @@ def _error(name: str, expected: Json, seen: Seen) -> Iterator[str]:
         yield from _at_least(name, expected, found)
 
 
+def _refused(name: str, expected: str, seen: Seen) -> Iterator[str]:
+    """A run that is there was started."""
+    yield f"the run was expected to be refused as {expected!r}, and was started"
+
+
 _EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] = {
     "state": _plain(lambda seen: seen.run.state),
     "status": _plain(lambda seen: seen.run.status),
@@ -246,6 +258,7 @@ _EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] =
     "output": _plain(lambda seen: seen.run.output),
     "path": _path,
     "results": _partly(lambda seen: dict(seen.run.results)),
+    "arguments": _partly(lambda seen: arguments_given(seen.moments())),
     "decisions": _decisions,
     "artifacts": _artifacts,
     "revisions": _revisions,
@@ -255,6 +268,7 @@ _EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] =
     "error": _error,
     "history": _history,
     "counts": _counts,
+    "refused": _refused,
     "reminded": _count_of("request.reminded"),
     "assigned": _count_of("request.assigned"),
     "expired": _count_of("request.expired"),

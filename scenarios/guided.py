@@ -26,7 +26,7 @@ from holdpoint.engine.people import assigned, is_excluded, is_role, may_act
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.views import Request, Run
 from holdpoint.scenarios.coverage import Item, covered_by
-from holdpoint.scenarios.expect import path_of
+from holdpoint.scenarios.expect import arguments_given, path_of
 from holdpoint.scenarios.invariants import Invariant
 from holdpoint.scenarios.model import INITIATOR, Scenario, Step, Suite
 from holdpoint.scenarios.play import Player
@@ -92,8 +92,8 @@ class Guided:
     """What came of a run: its choices, how many ways on it has where it was stopped, and what was wrong with it.
 
     `broken` are the rules that it breaks, each with how; where that is a rule of the engine, the run was not followed
-    any further. `asked` is what a person was asked before each step, as a scenario expects it. `situation` is all that
-    matters for how it can go on.
+    any further. `asked` is what a person was asked before each step, as a scenario expects it; `given` is what agents
+    were given. `situation` is all that matters for how it can go on.
     """
 
     branches: Sequence[Branch]
@@ -103,6 +103,7 @@ class Guided:
     broken: Mapping[str, str]
     scenario: Scenario
     asked: Sequence[Act | None]
+    given: Mapping[str, Json]
     path: Sequence[str]
     run: Run | None
 
@@ -284,6 +285,7 @@ class _Guide:
             broken=self._broken,
             scenario=self._told(),
             asked=self._asked,
+            given=arguments_given(self._moments),
             path=path_of(self.history),
             run=self._run,
         )

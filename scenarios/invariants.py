@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from holdpoint.engine.durations import Duration, parse_duration
@@ -17,7 +17,7 @@ from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import Expression, ExpressionError, Scope, parse_expression
 from holdpoint.engine.model import STATUSES
 from holdpoint.engine.moments import Moment
-from holdpoint.engine.times import format_time
+from holdpoint.engine.times import say_span
 from holdpoint.schema.infer import infer
 from holdpoint.schema.names import LocalNames, Names
 from holdpoint.schema.nodes import Path
@@ -61,8 +61,11 @@ class Invariant:
     def broken_at(self, moment: Moment) -> str:
         """How it is broken at a moment of a run; an empty text where it is not."""
         if self.duration is not None:
-            end = self.duration.after(moment.run.started_at, moment.definition.zone)
-            return f"at {format_time(moment.entry.at)} it had not ended" if moment.entry.at > end else ""
+            end, took = self.duration.after(moment.run.started_at, moment.definition.zone), _taken(moment)
+            if moment.entry.at <= end:
+                return ""
+            how = "it ended only" if moment.run.status in _ENDED else "it has not ended"
+            return f"in {_place(moment)} {how} {say_span(took)} after its start"
         assert self.expression is not None
         if self.form == "ends" and (moment.run.status != "done" or moment.run.is_cancelling):
             return ""  # what an operator cancels does not end as its workflow says
@@ -85,6 +88,10 @@ def _place(moment: Moment) -> str:
     return repr(moment.run.state) if moment.run.state else "the beginning"
 
 
+def _taken(moment: Moment) -> timedelta:
+    return moment.entry.at - moment.run.started_at
+
+
 def _scope_of(moment: Moment) -> Scope:
     run = moment.run
     return moment.scope(
@@ -93,7 +100,7 @@ def _scope_of(moment: Moment) -> Scope:
         path=list(moment.path),
         outcome=run.outcome if run.status == "done" else ("cancelled" if run.status == "cancelled" else None),
         output=None if run.output is None else moment.values.content(run.output),
-        elapsed=(moment.entry.at - run.started_at).total_seconds(),
+        elapsed=_taken(moment).total_seconds(),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from holdpoint.api import Engine
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition
+from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import HoldpointError
 from holdpoint.engine.model import Entry
 from holdpoint.engine.times import parse_time
@@ -43,14 +44,25 @@ def play(suite: Suite, scenario: Scenario, load: Load) -> Played:
         try:
             run = engine.start(suite.definition, scenario.input, initiator=scenario.initiator)
         except HoldpointError as error:
-            message = f"the run does not start: {error} ({error.code})"
-            return Played(scenario=scenario, mismatches=[Mismatch(line=scenario.line, message=message)])
+            return Played(scenario=scenario, mismatches=_not_started(scenario, error))
         operator = next((name for name, roles in suite.people.items() if OPERATOR in roles), OPERATOR)
         player = Player(engine, clock, run.id, scenario.initiator, operator)
         mismatches = _mismatches(player, scenario, problems)
         history = player.history
     covered = covered_by(suite.definition, history)
     return Played(scenario=scenario, mismatches=mismatches, path=path_of(history), covered=covered)
+
+
+def _not_started(scenario: Scenario, error: HoldpointError) -> list[Mismatch]:
+    """What was not as the scenario says where its run is not started."""
+    expected = scenario.expect.get("refused")
+    if _is_refusal(error, expected):
+        return []
+    message = f"the run does not start: {error} ({error.code})"
+    if expected is None:
+        return [Mismatch(line=scenario.line, message=message)]
+    line = scenario.expect_lines.get("refused", scenario.expect_line)
+    return [Mismatch(line=line, message=f"{message}; expected to be refused as {expected!r}")]
 
 
 def _agents(
@@ -117,7 +129,13 @@ class Player:
     def seen(self) -> Seen:
         """The run as it stands now."""
         run = self._engine.get_run(self._run_id)
-        return Seen(run=run, history=self.history, now=self._engine.now(), zone=self._zone)
+        return Seen(
+            run=run,
+            history=self.history,
+            moments=lambda: self._engine.moments(self._run_id),
+            now=self._engine.now(),
+            zone=self._zone,
+        )
 
     def compared(
         self, expect: Mapping[str, Json], lines: Mapping[str, int] | None = None, line: int = 0
@@ -143,7 +161,7 @@ class Player:
         try:
             _VERBS[step.verb](self, step)
         except HoldpointError as error:
-            if refused is None or refused not in (error.code, _kind(error)):
+            if not _is_refusal(error, refused):
                 expected = f"; expected to be refused as {refused!r}" if refused else ""
                 raise _stopped(step, f"{step.verb}: {error} ({error.code}){expected}") from None
             return
@@ -197,6 +215,9 @@ class Player:
     def _advance(self, step: Step) -> None:
         if self._clock is None:
             raise _stopped(step, "advance: there is no clock that could be moved")
+        if step.keys.get("ticks") is False:
+            self._clock.set(parse_duration(step.keys["advance"]).after(self._clock(), self._zone))
+            return
         try:
             counts = self._clock.advance(self._engine, step.keys["advance"], zone=self._zone)
         except RuntimeError as error:  # what the clock raises, whose message says which time it stands at
@@ -244,6 +265,11 @@ def _reason(step: Step) -> str | None:
     """The reason that stands behind the verb itself, or under its own key."""
     given = step.keys[step.verb]
     return given if isinstance(given, str) else step.keys.get("reason")
+
+
+def _is_refusal(error: HoldpointError, expected: Json) -> bool:
+    """Whether an error is what was expected to be raised: by its code or its kind."""
+    return expected is not None and expected in (error.code, _kind(error))
 
 
 def _kind(error: HoldpointError) -> str:

@@ -108,7 +108,7 @@ def _loaded(path: Path, document: Document, report: Report) -> Suite | None:
         workflow=workflow,
         definition=definition,
         people=value.get("people", {}),
-        scenarios=[_scenario(document, value, index) for index in range(len(value["scenarios"]))],
+        scenarios=[_scenario(document, value, index) for index in range(len(value.get("scenarios", ())))],
         invariants=value.get("invariants", []),
     )
 

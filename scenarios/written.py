@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import shorten
 from typing import Final
 
 from holdpoint.engine.canonical import Json
@@ -55,7 +56,8 @@ def scenario_lines(
             if is_detailed and asked is not None:
                 yield f"      - {in_flow_style({'expect': {'requests': [asked]}})}"
             yield f"      - {in_flow_style(step.keys)}"
-    yield f"    expect: {in_flow_style(expect)}"
+    given = {state: arguments for state, arguments in guided.given.items() if arguments}
+    yield f"    expect: {in_flow_style({**expect, 'arguments': given} if is_detailed and given else expect)}"
 
 
 def expected_of(guided: Guided) -> dict[str, Json]:
@@ -82,7 +84,7 @@ def suite_text(subject: Subject, folder: Path, scenarios: Sequence[Sequence[str]
 
 def shown(subject: Subject, guided: Guided, rule: str) -> tuple[str, bool]:
     """The scenario of a run that breaks a rule, and whether playing it leads to the same place."""
-    name = guided.broken[rule].replace('"', "")[:_MAX_NAME]
+    name = shorten(guided.broken[rule].replace('"', ""), _MAX_NAME, placeholder=" …")
     lines = list(scenario_lines(name, guided, expected_of(guided)))
     return "\n".join(lines) + "\n", all(one.passed for one in _played(subject, [lines]))
 
@@ -99,10 +101,13 @@ def covering_scenarios(explored: Explored, already: frozenset[Item], *, is_detai
         if not new:
             break
         left.remove(best)
-        lines = list(scenario_lines(_name(new, names), best, expected_of(best), is_detailed=is_detailed))
-        if all(one.passed for one in _played(explored.subject, [lines])):
-            found.append(lines)
-            missing -= best.covered
+        name = _name(new, names)
+        for each in (True, False) if is_detailed else (False,):  # details may differ each time, as the run's id does
+            lines = list(scenario_lines(name, best, expected_of(best), is_detailed=each))
+            if all(one.passed for one in _played(explored.subject, [lines])):
+                found.append(lines)
+                missing -= best.covered
+                break
     return found
 
 

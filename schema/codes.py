@@ -141,7 +141,7 @@ _SCENARIO_RULES: Final = (
     Rule("HP402", "a scenario file names a workflow that is there"),
     Rule("HP403", "a scenario has a name of its own"),
     Rule("HP404", "times and durations of scenarios are well formed"),
-    Rule("HP405", "scenarios name states, options, agents, artifacts and signals that the workflow has"),
+    Rule("HP405", "scenarios name states, options, roles, agents, artifacts and signals that the workflow has"),
     Rule("HP406", "a step does one thing, and has the keys of that"),
     Rule("HP407", "an agent is made up as one can be"),
     Rule("HP408", "an invariant has one of the four forms, and names what its workflow has"),

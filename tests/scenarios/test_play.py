@@ -37,6 +37,15 @@ PASSING = [
         "steps: [{decide: accept, by: ann}, {decide: accept, at: review, by: bob, refused: already_decided}]",
         id="refused-late",
     ),
+    pytest.param(
+        f"steps: [{SIGNED}], expect: {{arguments: {{write: {{pages: 2}}, post: {{text: Dear all}}}}}}", id="arguments"
+    ),
+    pytest.param("expect: {arguments: {write: {}, post: null}}", id="not-called"),
+    pytest.param(
+        "steps: [{advance: 3d, ticks: false}, {expect: {state: review, expired: 0}},"
+        " {decide: revise, by: ann, refused: conflict}], expect: {state: sign, decisions: {review: {by_kind: timer}}}",
+        id="late-without-a-tick",
+    ),
     pytest.param("steps: [{decide: revise, by: ann, refused: invalid}], expect: {state: review}", id="refused-by-kind"),
     pytest.param(
         "steps: [{decide: revise, by: ann, comment: shorter}], agents: {write: [Dear all, Dear both]},"
@@ -106,6 +115,10 @@ def test_what_is_so_passes(desk: Desk, rest: str) -> None:
 
 
 FAILING = [
+    pytest.param(
+        "expect: {arguments: {write: {pages: 3}}}", "arguments.write.pages is 2, expected 3", id="other-arguments"
+    ),
+    pytest.param("expect: {arguments: {post: {}}}", "arguments: 'post' is missing, expected {}", id="never-called"),
     pytest.param(
         "expect: {path: [write, sign]}",
         "the path is write → review, expected write → sign: they part at state 2, which is 'review', expected 'sign'",
@@ -198,6 +211,19 @@ def test_what_is_not_so_is_told(desk: Desk, rest: str, message: str) -> None:
 
 def test_an_input_that_is_refused_is_told(desk: Desk) -> None:
     assert desk.failures("  - {name: one, input: {pages: many}}\n")[0][1].startswith("the run does not start: ")
+
+
+def test_a_start_that_must_be_refused_can_be_expected(desk: Desk) -> None:
+    refused = "  - {name: one, input: {pages: many}, expect: {refused: %s}}\n"
+
+    assert desk.failures(refused % "input") == []
+    assert desk.failures(refused % "invalid") == []
+    ((_, told),) = desk.failures(refused % "conflict")
+    assert told.startswith("the run does not start: ")
+    assert told.endswith("(input); expected to be refused as 'conflict'")
+    assert desk.failures(one("expect: {refused: input}")) == [
+        (1, "the run was expected to be refused as 'input', and was started")
+    ]
 
 
 def test_an_agent_that_the_scenario_forgot_is_told_even_where_its_failure_leads_on(desk: Desk) -> None:

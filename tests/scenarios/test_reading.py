@@ -82,6 +82,17 @@ WRONG = [
         "{name: one, expect: {requests: [{duue: 1d}]}}",
         "HP405 there is no member of a request 'duue'; did you mean 'due'?",
     ),
+    pytest.param(
+        "{name: one, steps: [{expect: {refused: input}}]}", "HP406 the run was started before the first step; write it"
+    ),
+    pytest.param(
+        "{name: one, steps: [{tick: true}], expect: {refused: input}}",
+        "HP406 a run whose start is refused has no steps, and is in no state",
+    ),
+    pytest.param("{name: one, expect: {refused: input, state: sent}}", "HP406 a run whose start is refused"),
+    pytest.param(
+        "{name: one, steps: [{tick: true, ticks: false}]}", "HP406 'ticks' says nothing in a step with 'tick'"
+    ),
     pytest.param("{name: one, expect: {requests: [{due: soon}]}}", "HP404 'soon'"),
     pytest.param("{name: one, expect: {notifications: []}}", "HP190 'notifications' is not available in this version"),
     pytest.param("{name: one, expect: {status: finished}}", "HP104"),
@@ -100,6 +111,30 @@ def test_what_is_wrong_is_a_finding_with_its_place(desk: Desk, scenario: str, fi
     (found,) = refused.value.findings
     assert finding in str(found)
     assert found.line == LINE + scenario.count("\n")
+
+
+def test_a_misspelt_role_is_found(desk: Desk) -> None:
+    path = desk.write("  - {name: one}\n", HEAD.replace("[boss]", "[bos]"))
+
+    with pytest.raises(DefinitionError) as refused:
+        load_suite(path)
+
+    (found,) = refused.value.findings
+    assert "HP405 no request of the workflow asks the role 'bos'; did you mean 'boss'?" in str(found)
+
+
+def test_a_role_that_is_like_another_is_right_where_somebody_has_that_one_too(desk: Desk) -> None:
+    path = desk.write("  - {name: one}\n", HEAD.replace("[boss]", "[boss], ron: [bos]"))
+
+    assert load_suite(path).people["ron"] == ["bos"]
+
+
+def test_invariants_alone_are_enough_and_a_file_with_neither_is_not(desk: Desk) -> None:
+    head = HEAD.removesuffix("scenarios:\n")
+
+    assert load_suite(desk.write("invariants: [always ends within 9d]\n", head)).scenarios == []
+    with pytest.raises(DefinitionError, match="HP102 the key 'scenarios' is missing"):
+        load_suite(desk.write("", head))
 
 
 def test_several_mistakes_are_said_at_once(desk: Desk) -> None:
