@@ -18,8 +18,7 @@ from holdpoint.commands.artifact import write_file
 from holdpoint.commands.completion import workflows
 from holdpoint.commands.output import print_json, say, warn
 from holdpoint.commands.tables import Cell, Column, print_table
-from holdpoint.engine.errors import NotFound, UsageError, did_you_mean
-from holdpoint.engine.people import ROLE
+from holdpoint.engine.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from holdpoint import Definition, Engine, RunSummary
@@ -156,7 +155,7 @@ def _runs(engine: Engine, workflow: str) -> Iterator[RunSummary]:
 
 def _overridden(plan: Plan, definition: Definition, arrivals: str | None, reviewers: Sequence[str]) -> Plan:
     """The plan with what the command line says of arrivals and people."""
-    from holdpoint.simulation.given import HOURS, hours_of, with_reviewers
+    from holdpoint.simulation.given import with_reviewers
     from holdpoint.simulation.plan import Arrivals, parse_rate
 
     if arrivals is not None:
@@ -167,11 +166,7 @@ def _overridden(plan: Plan, definition: Definition, arrivals: str | None, review
         role, separator, count = pair.partition("=")
         if not separator or not count.isascii() or not count.isdecimal() or len(count) > 5:
             raise UsageError(f"--reviewers is ROLE=N, like manager=3, not {pair!r}")
-        role = role.removeprefix(ROLE)
-        if role not in definition.roles_asked:
-            hint = did_you_mean(role, definition.roles_asked) or f"asked: {', '.join(definition.roles_asked) or 'none'}"
-            raise UsageError(f"no request of {definition.workflow!r} asks the role {role!r}; {hint}")
-        plan = with_reviewers(plan, role, int(count), hours_of(HOURS, definition))
+        plan = with_reviewers(definition, plan, role, int(count))
     return plan
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Self
 
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
-from holdpoint.engine.errors import Invalid
+from holdpoint.engine.errors import Invalid, UsageError, did_you_mean
+from holdpoint.engine.people import ROLE
 from holdpoint.simulation.draws import Distribution
 from holdpoint.simulation.hours import Hours, parse_hours
 from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Group, Habit, Outcome, Plan, Work, numbered
@@ -90,8 +91,16 @@ def complete(definition: Definition, given: Given, known: Mapping[str, frozenset
     return plan
 
 
-def with_reviewers(plan: Plan, role: str, count: int, hours: Hours) -> Plan:
-    """The plan with so many people who have a role: more or fewer in the first group that has it, or a new one."""
+def with_reviewers(definition: Definition, plan: Plan, role: str, count: int) -> Plan:
+    """The plan with so many people who have a role: more or fewer in the first group that has it, or a new one.
+
+    Raises `UsageError` for a role that no request asks, `Invalid` where people of other groups have it who are more.
+    """
+    role = role.removeprefix(ROLE)
+    if role not in definition.roles_asked:
+        hint = did_you_mean(role, definition.roles_asked) or f"asked: {', '.join(definition.roles_asked) or 'none'}"
+        raise UsageError(f"no request of {definition.workflow!r} asks the role {role!r}; {hint}")
+    hours = hours_of(HOURS, definition)
     holders = [group for group in plan.people if role in group.roles]
     if not holders:
         group = Group(name=role, names=numbered(role, count), roles=frozenset({role}), hours=hours, takes=HANDLING)

@@ -16,7 +16,7 @@ from holdpoint import api, settings
 from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.simulation.given import complete, with_reviewers
-from holdpoint.simulation.hours import DAY, SECOND, parse_hours
+from holdpoint.simulation.hours import DAY, SECOND
 from holdpoint.simulation.plan import Plan
 from holdpoint.simulation.reading import read_config
 from holdpoint.simulation.record import Record
@@ -311,7 +311,7 @@ def test_a_change_sees_the_same_arrivals_and_the_same_work() -> None:
     plan = _plan(
         definition, "days: 10\narrivals: 60/d\npeople: {b: {count: 2, roles: [boss], hours: always, takes: exp(45m)}}"
     )
-    more = with_reviewers(plan, "boss", 3, parse_hours("always", definition.zone))
+    more = with_reviewers(definition, plan, "boss", 3)
 
     few, many = (simulate(rules_of(definition, one), one, 0) for one in (plan, more))
 
