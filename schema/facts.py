@@ -1,21 +1,24 @@
 """What is known of a run where a text stands: which results, artifacts and errors it has, how its gates were decided.
 
-A fact is one bit: that a name is not none, or that a gate was last decided by an option. `Facts` holds those that are
-known to hold and those known not to; of all others nothing is known. A condition is asked in three values.
+A fact is one bit: that a name is not none, or that a gate was last decided by an option, or by a person. `Facts` holds
+those that are known to hold and those known not to; of all others nothing is known. A condition is asked in three
+values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from holdpoint.engine.definition import TIMEOUT
 from holdpoint.engine.expressions.evaluate import children_of, is_soft
 from holdpoint.engine.expressions.parse import Access, Choice, Compare, Literal, Logic, Name, Node, Test, Unary
-from holdpoint.schema.sheet import HUMAN_TYPES, Sheet, options_for_people
+from holdpoint.schema.sheet import BY_KINDS, HUMAN_TYPES, PERSON, TIMER, Sheet, options_for_people
 
 Key: TypeAlias = tuple[str, ...]
-"""A name that may be none, as it is read: `('review',)`, `('artifacts', 'report')`; or `(gate, 'decision', option)`."""
+"""A name that may be none, as it is read: `('review',)`, `('artifacts', 'report')`, `(gate, 'by')`; or what a gate's
+result says: `(gate, 'decision', option)`, `(gate, 'by_kind', kind)`."""
 
 ERROR: Final[Key] = ("error",)
 PREVIOUS: Final[Key] = ("previous",)
@@ -58,7 +61,7 @@ class Knowledge:
         for tree, is_condition in trees:
             found |= dict.fromkeys(self._keys_in(tree, is_asked=is_condition))
         self._bits = {key: 1 << index for index, key in enumerate(found)}
-        self._asked_gates = {key[0] for key in found if len(key) == 3}
+        self._asked_gates = {key[0] for key in found if self._is_of_a_decision(key)}
 
     @property
     def nothing_yet(self) -> Facts:
@@ -73,11 +76,14 @@ class Knowledge:
         yes, no = facts.yes & ~bit, facts.no & ~bit
         return Facts(yes | bit if holds else yes, no | bit if holds is False else no)
 
-    def decide(self, facts: Facts, gate: str, option: str) -> Facts:
-        """The facts after a gate was decided."""
+    def decide(self, facts: Facts, gate: str, option: str, *, is_person: bool) -> Facts:
+        """The facts after a gate was decided, by a person or by its deadline."""
         if gate not in self._asked_gates:
             return facts
-        for other in (*self._humans[gate], "timeout"):
+        facts = self.learn(facts, (gate, "by"), is_person)
+        for kind in BY_KINDS:
+            facts = self.learn(facts, (gate, "by_kind", kind), kind == (PERSON if is_person else TIMER))
+        for other in self._values_of(gate, "decision"):
             facts = self.learn(facts, (gate, "decision", other), other == option)
         return facts
 
@@ -118,7 +124,7 @@ class Knowledge:
         if asked is not None:
             key, is_so = asked
             facts = self.learn(facts, key, is_so == holds)
-            return self.learn(facts, key[:1], True) if len(key) == 3 and is_so == holds else facts
+            return self.learn(facts, key[:1], True) if self._is_of_a_decision(key) and is_so == holds else facts
         name = self._key(node)
         if name is not None and (holds or self._is_never_empty(name)):
             return self.learn(facts, name, holds)
@@ -188,7 +194,7 @@ class Knowledge:
     def _asked(self, node: Node) -> tuple[Key, bool] | None:
         """The fact that a comparison asks for, and whether it asks for it or for its opposite."""
         if isinstance(node, Test) and node.name == "none":
-            key = self._key(node.base)
+            key = self._none_or_not(node.base)
             return None if key is None else (key, node.is_negated)
         if not isinstance(node, Compare) or len(node.rest) != 1:
             return None
@@ -197,19 +203,27 @@ class Knowledge:
         if operator not in ("==", "!=") or not isinstance(literal, Literal):
             return None
         if literal.value is None:
-            key = self._key(path)
+            key = self._none_or_not(path)
             return None if key is None else (key, operator == "!=")
-        gate = self._gate(path)
-        return (
-            ((gate, "decision", str(literal.value)), operator == "==")
-            if gate is not None and literal.value in (*self._humans[gate], "timeout")
-            else None
-        )
+        words = _words(path)
+        if len(words) != 2 or literal.value not in self._values_of(*words):
+            return None
+        return (*words, str(literal.value)), operator == "=="
 
-    def _gate(self, node: Node) -> str | None:
-        """The gate whose decision an expression reads."""
+    def _values_of(self, gate: str, name: str) -> Sequence[str]:
+        """All that a name of a gate's result can be, where facts tell it."""
+        if gate not in self._humans:
+            return ()
+        return (*self._humans[gate], TIMEOUT) if name == "decision" else BY_KINDS if name == "by_kind" else ()
+
+    def _none_or_not(self, node: Node) -> Key | None:
+        """What is none or not; `by` of a gate is none where its deadline decided."""
         words = _words(node)
-        return words[0] if len(words) == 2 and words[0] in self._humans and words[1] == "decision" else None
+        is_by = len(words) == 2 and words[0] in self._humans and words[1] == "by"
+        return words if is_by else self._key(node)
+
+    def _is_of_a_decision(self, key: Key) -> bool:
+        return key[0] in self._humans and (len(key) == 3 or key[1:] == ("by",))
 
     def _key(self, node: Node) -> Key | None:
         words = _words(node)

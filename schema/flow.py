@@ -308,7 +308,7 @@ def left(sheet: Sheet, knowledge: Knowledge, arc: Arc, facts: Facts) -> Facts:
     for artifact in arc.makes if arc.by == "agent" else ():
         facts = knowledge.learn(facts, ("artifacts", artifact), True)
     if state["type"] in HUMAN_TYPES:
-        facts = knowledge.decide(facts, name, arc.option)
+        facts = knowledge.decide(facts, name, arc.option, is_person=arc.by == "person")
         facts = knowledge.learn(facts, (name, "answers"), bool(forms_of_option(state, arc.option)))
     return facts
 

@@ -13,7 +13,7 @@ from holdpoint.schema.infer import infer
 from holdpoint.schema.jsonschemas import without_templates
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.schema_types import type_of_schema
-from holdpoint.schema.sheet import HUMAN_TYPES, Sheet, State, forms_of, options_for_people
+from holdpoint.schema.sheet import BY_KINDS, HUMAN_TYPES, Sheet, State, forms_of, options_for_people
 from holdpoint.schema.types import (
     ANY,
     MISSING,
@@ -39,7 +39,6 @@ OUTPUT: Final = ("output",)
 ENVIRONMENT: Final = Type(kinds=frozenset({OBJECT}), objects=(Fields(others=lambda: of_kinds(TEXT)),))
 """The type of `env`: texts under any name."""
 
-_BY_KINDS: Final = ("human", "timer", "operator")
 _TEXT: Final = of_kinds(TEXT)
 _TEXT_OR_NONE: Final = of_kinds(TEXT, NONE)
 
@@ -134,7 +133,7 @@ class Names(Mapping[str, Type]):
         return _object(
             decision=of_values(TEXT, options),
             by=_TEXT_OR_NONE,
-            by_kind=of_values(TEXT, _BY_KINDS),
+            by_kind=of_values(TEXT, BY_KINDS),
             comment=_TEXT_OR_NONE,
             answers=once(partial(self._answers, name, state)),
             at=_TEXT,

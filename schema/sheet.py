@@ -18,6 +18,10 @@ _Found = TypeVar("_Found")
 HUMAN_TYPES: Final = ("approval", "return", "form")
 AVAILABLE_TYPES: Final = ("agent", *HUMAN_TYPES, "wait", "end")
 NEVER: Final = "never"
+PERSON: Final = "human"
+TIMER: Final = "timer"
+BY_KINDS: Final = (PERSON, TIMER, "operator")
+"""What `by_kind` of a request's result can be (spec 4, JSON)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,6 +176,32 @@ UNAPPROVED = [
 ]
 
 
+SILENCE_APPROVES = ("default: reject", "default: approve")
+
+
+@pytest.mark.parametrize(
+    ("guard", "is_proved"),
+    [
+        ("gate.by_kind == 'human'", True),
+        ("gate.by_kind != 'timer'", True),
+        ("gate.by is not none", True),
+        ("none != gate.by", True),
+        ("not (gate.by_kind == 'timer' or gate.decision == 'reject')", True),
+        ("gate.by_kind == 'timer'", False),
+        ("gate.by_kind != 'operator'", False),
+        ("gate.by == none", False),
+        ("gate.by == 'ann' or gate.by_kind == 'timer'", False),
+    ],
+)
+def test_a_condition_may_tell_a_person_from_a_deadline(guard: str, is_proved: bool) -> None:
+    guarded = f'approve: [{{to: publish, when: "{guard}"}}, {{to: refused}}]'
+
+    proofs, findings = proved(edited(SILENCE_APPROVES, ("approve: publish", guarded)))
+
+    assert proofs["person"].holds is is_proved
+    assert [finding.code for finding in findings if finding.code == "HP301"] == ([] if is_proved else ["HP301"])
+
+
 @pytest.mark.parametrize(("changes", "code", "words"), UNAPPROVED)
 def test_effect_that_no_person_approved_is_an_error(
     changes: tuple[tuple[str, str], ...], code: str, words: str
