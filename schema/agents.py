@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import CRASH_OPTIONS
 from holdpoint.engine.durations import Duration, parse_duration
@@ -57,6 +58,10 @@ def _check_retry(report: Report, path: Path, retry: Mapping[str, Json]) -> None:
     for key in _DELAYS:
         if key in retry:
             _check_delay(report, (*path, key), retry[key])
+    for index, code in enumerate(retry.get("on", ())):
+        if code not in FAILURES:
+            message = f"no agent fails with the code {code!r}, so that nothing is tried again for it"
+            report.value((*path, "on", index), "HP262", message, suggestion(code, tuple(FAILURES)))
     if report.has_errors_below(path):
         return
     delay, longest = (str(retry.get(key, RETRY_DEFAULTS[key])) for key in _DELAYS)

@@ -123,6 +123,7 @@ _RULES: Final = (
     # attempts
     Rule("HP260", "delays between attempts are elapsed time"),
     _warning("HP261", "a first delay is not longer than the longest"),
+    _warning("HP262", "what is tried again is a failure that agents have"),
     # the project
     Rule("HP270", "a name stands for one file of a project"),
     # comments

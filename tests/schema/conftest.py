@@ -196,7 +196,7 @@ states:
     effect: irreversible
     unattended: allowed
     isolate: false
-    retry: {attempts: 5, delay: 1m, factor: 1.5, max_delay: 1h, on: [timeout]}
+    retry: {attempts: 5, delay: 1m, factor: 1.5, max_delay: 1h, on: [agent_timeout]}
     after_crash:
       ask:
         assign: {retry: ["role:operator"], done: ["{{ input.operator }}"], fail: [initiator]}

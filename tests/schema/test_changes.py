@@ -341,18 +341,18 @@ PATIENT = [
     ),
     edit(
         "retry-figures",
-        "{attempts: 5, delay: 1m, factor: 1.5, max_delay: 1h, on: [timeout]}",
+        "{attempts: 5, delay: 1m, factor: 1.5, max_delay: 1h, on: [agent_timeout]}",
         "{attempts: 2, delay: 2m, factor: 3, max_delay: 1h}",
         "'deploy' is tried up to 2 times, was up to 5 times",
         "'delay' of the retries of 'deploy' is 2m, was 1m",
         "'factor' of the retries of 'deploy' is 3, was 1.5",
-        """'on' of the retries of 'deploy' is any code, was ["timeout"]""",
+        """'on' of the retries of 'deploy' is any code, was ["agent_timeout"]""",
     ),
     edit(
         "no-retry",
-        "    retry: {attempts: 5, delay: 1m, factor: 1.5, max_delay: 1h, on: [timeout]}\n",
+        "    retry: {attempts: 5, delay: 1m, factor: 1.5, max_delay: 1h, on: [agent_timeout]}\n",
         "",
-        "'deploy' is tried once, was up to 5 times (delay 1m, factor 1.5, at most 1h, on timeout)",
+        "'deploy' is tried once, was up to 5 times (delay 1m, factor 1.5, at most 1h, on agent_timeout)",
     ),
     edit(
         "crash-request",

@@ -390,7 +390,7 @@ PATIENT = [
     pytest.param("delay: 1m", "delay: ¦60", "HP103", "such as '60s'", id="delay-number"),
     pytest.param("delay: 1m", "delay: ¦1 min", "HP216", "did you mean '1m'?", id="delay"),
     pytest.param("max_delay: 1h", "max_delay: ¦1d", "HP260", "write it in hours: '24h'", id="delay-in-days"),
-    pytest.param("on: [timeout]}", "on: ¦[]}", "HP107", "at least 1 item", id="retry-on-nothing"),
+    pytest.param("on: [agent_timeout]}", "on: ¦[]}", "HP107", "at least 1 item", id="retry-on-nothing"),
     pytest.param(_UNDO, "value: 1, ¦retry: {}", "HP206", "runs nothing", id="retry-value"),
     pytest.param(_UNDO, "value: 1, ¦isolate: true", "HP206", "'python' alone", id="isolate"),
     pytest.param("python: deploys:run\n", "command: [deploy]\n", "HP206", "'python' alone", id="isolate-command"),
@@ -443,6 +443,9 @@ PATIENT_WARNINGS = [
         "HP215",
         "waits for a signal",
         id="signal",
+    ),
+    pytest.param(
+        "[agent_timeout]}", "[agent_exit, ¦timeout]}", "HP262", "did you mean 'agent_timeout'?", id="retry-on"
     ),
     pytest.param("delay: 1m, factor: 1.5, max_delay: 1h", "delay: ¦10m", "HP261", "than the longest, 5m", id="delay"),
     pytest.param(

@@ -118,7 +118,7 @@ def test_attempts_of_an_agent_are_normalised(patient: str) -> None:
         "delay": "PT60S",
         "factor": 1.5,
         "max_delay": "PT3600S",
-        "on": ["timeout"],
+        "on": ["agent_timeout"],
     }
     assert agent["after_crash"] == {
         "ask": {
