@@ -109,10 +109,7 @@ def print_error(said: Mapping[str, Any], *, is_json: bool) -> None:
         return
     message = str(said["message"])
     if said["code"] == "definition":
-        from holdpoint.sources import SCENARIOS
-
-        is_of_scenarios = any(str(finding["file"]).endswith(SCENARIOS) for finding in said["details"]["findings"])
-        message = f"{'these scenarios' if is_of_scenarios else 'the workflow'} cannot be used\n{message}"
+        message = f"{said['details']['of']} cannot be used\n{message}"
     first, *rest = message.split("\n")
     say(("error: ", "bold red"), first, to=sys.stderr)
     for line in rest:

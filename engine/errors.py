@@ -1,7 +1,7 @@
 """Every error that a caller can meet, one shallow tree.
 
 HoldpointError
- ├─ DefinitionError   a workflow that cannot be used; carries its findings
+ ├─ DefinitionError   a file that cannot be used; carries its findings
  ├─ UsageError        the command names several things, or nothing that can be meant
  ├─ NotFound          no such run, request, workflow, artifact
  ├─ Conflict          already decided, moved on, stale revision, key reused
@@ -109,16 +109,20 @@ class Finding:
 
 
 class DefinitionError(HoldpointError):
-    """A workflow that cannot be used. `findings` holds everything that was found, warnings too."""
+    """A file that cannot be used. `findings` holds everything that was found, warnings too.
+
+    `of` says what was to be read: `the workflow`, `these scenarios`, `these cases`.
+    """
 
     code = "definition"
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[Finding], of: str = "the workflow") -> None:
         self.findings = tuple(findings)
+        self.of = of
         errors = [finding for finding in self.findings if finding.severity == "error"]
         super().__init__(
             "\n".join(str(finding) for finding in errors),
-            details={"findings": [finding.to_dict() for finding in self.findings]},
+            details={"of": of, "findings": [finding.to_dict() for finding in self.findings]},
         )
 
 

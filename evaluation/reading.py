@@ -67,6 +67,10 @@ def load_cases(
     return cases
 
 
+OF: Final = "these cases"
+"""What a `DefinitionError` says that the file is of."""
+
+
 class _Source(ABC):
     """The value of a file, with where each part of it is."""
 
@@ -86,7 +90,7 @@ class _Source(ABC):
     def raise_errors(self) -> None:
         """Raise `DefinitionError` if there is any finding."""
         if self.findings:
-            raise DefinitionError(self.findings)
+            raise DefinitionError(self.findings, OF)
 
 
 class _Yaml(_Source):
@@ -102,7 +106,7 @@ class _Yaml(_Source):
 
     def raise_errors(self) -> None:
         if self._report.has_errors:
-            raise DefinitionError(self._report.findings)
+            raise DefinitionError(self._report.findings, OF)
 
 
 class _Csv(_Source):
@@ -117,7 +121,7 @@ class _Csv(_Source):
 
     def tell(self, path: Where, code: str, message: str, fix: str) -> None:
         if len(self.findings) >= MAX_ERRORS:
-            raise DefinitionError(self.findings)
+            raise DefinitionError(self.findings, OF)
         where = ".".join(str(part) for part in path[2:]) if path[:1] == ("cases",) else ".".join(map(str, path))
         message = f"{where}: {message}" if where else message
         self.findings.append(
@@ -130,14 +134,14 @@ class _Csv(_Source):
 def _yaml(path: Path, data: bytes) -> _Source:
     document, problems = read(data, str(path))
     if document is None:
-        raise DefinitionError(problems)
+        raise DefinitionError(problems, OF)
     report = Report(document)
     try:
         value = check_shape(report, cases_schema())
     except TooManyErrors:
         value = None
     if value is None or report.has_errors:
-        raise DefinitionError(report.findings)
+        raise DefinitionError(report.findings, OF)
     return _Yaml(str(path), report, value)
 
 

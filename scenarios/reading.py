@@ -23,6 +23,9 @@ from holdpoint.schema.shape import check_shape
 from holdpoint.schema.sheet import Sheet
 from holdpoint.sources import SCENARIOS, read_bytes
 
+OF: Final = "these scenarios"
+"""What a `DefinitionError` says that the file is of."""
+
 _START: Final = "2026-01-05T09:00:00Z"
 
 
@@ -77,11 +80,11 @@ def load_suite(path: Path) -> Suite:
     data = read_bytes(path)
     document, problems = read(data, str(path))
     if document is None:
-        raise DefinitionError(problems)
+        raise DefinitionError(problems, OF)
     report = Report(document)
     suite = _loaded(path, document, report)
     if suite is None:
-        raise DefinitionError(report.findings)
+        raise DefinitionError(report.findings, OF)
     return suite
 
 

@@ -84,13 +84,15 @@ def play_files(paths: Iterable[Path], only: str = "") -> list[Tested]:
 def _load(files: Iterable[Path]) -> list[Suite]:
     suites: list[Suite] = []
     findings: dict[Finding, None] = {}  # a workflow that is wrong may have several files that test it
+    wrong: dict[str, None] = {}
     for path in files:
         try:
             suites.append(load_suite(path))
         except DefinitionError as error:
             findings |= dict.fromkeys(error.findings)
+            wrong[error.of] = None
     if findings:
-        raise DefinitionError(tuple(findings))
+        raise DefinitionError(tuple(findings), " and ".join(wrong))
     return suites
 
 

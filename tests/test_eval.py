@@ -305,6 +305,7 @@ def test_what_is_wrong_in_csv_is_told_by_its_line(flow: Flow, edit: tuple[str, s
     status, out, err = flow("eval", "claim.yaml", "--cases", "cases.csv")
 
     assert (status, out) == (cli.EXIT_STATUSES["DefinitionError"], "")
+    assert err.startswith("error: these cases cannot be used\n")
     assert text in err
 
 
