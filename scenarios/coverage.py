@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import TIMEOUT, AgentState, Definition, HumanState, Targets, WaitState
 from holdpoint.engine.model import ON_CANCEL, Entry
+from holdpoint.engine.traffic import CHOOSING, DEFAULTED
 from holdpoint.schema.nodes import Path as Where
 from holdpoint.schema.reader import read
 from holdpoint.schema.sheet import next_option
@@ -121,16 +122,17 @@ def covered_by(definition: Definition, history: Iterable[Entry]) -> frozenset[It
     state, is_default = "", False
     for entry in history:
         data = entry.data
+        if entry.kind in CHOOSING:
+            is_default = entry.kind == DEFAULTED
         if entry.kind == "state.entered":
             if not state and len(definition.initial) > 1:
                 found.update(_taken(START, INITIAL, definition.initial, data["state"]))
-            state, is_default = data["state"], False
+            state = data["state"]
             found.add(("state", state))
         elif entry.kind == "request.decided":
             found.add(("option", state, data["decision"]))
         elif entry.kind == "request.expired" or (entry.kind == "wait.ended" and data.get("option") == TIMEOUT):
             found.add(("timeout", state))
-            is_default = True
         elif entry.kind == "transition" and data["option"] == ON_CANCEL:
             found.update(_taken(CANCELLED, ON_CANCEL, definition.on_cancel, data["to"]))
         elif entry.kind == "transition" and data["from"] in definition.states:

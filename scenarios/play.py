@@ -45,7 +45,7 @@ def play(suite: Suite, scenario: Scenario, load: Load) -> Played:
             run = engine.start(suite.definition, scenario.input, initiator=scenario.initiator)
         except HoldpointError as error:
             return Played(scenario=scenario, mismatches=_not_started(scenario, error))
-        operator = next((name for name, roles in suite.people.items() if OPERATOR in roles), OPERATOR)
+        operator = next((name for name, roles in suite.people.items() if OPERATOR in roles), None)
         player = Player(engine, clock, run.id, scenario.initiator, operator)
         mismatches = _mismatches(player, scenario, problems)
         history = player.history
@@ -108,7 +108,7 @@ def _failed(run: Run, scenario: Scenario) -> list[Mismatch]:
 class Player:
     """Takes steps with a run, as a scenario says them, and compares it with what is expected of it.
 
-    *clock* is the engine's. *operator* is who steers where a step names nobody.
+    *clock* is the engine's. *operator* is who steers where a step names nobody; None: the program itself, which may.
     """
 
     def __init__(

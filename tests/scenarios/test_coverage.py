@@ -12,7 +12,7 @@ import pytest
 from holdpoint import api, trials
 from holdpoint.engine.definition import Definition
 from holdpoint.scenarios.coverage import items_of, lines_of, said
-from tests.scenarios.desk import Desk
+from tests.scenarios.desk import LETTER, Desk
 
 START = "input: {pages: 2}"
 FULL = """\
@@ -196,6 +196,19 @@ def test_a_graph_tells_what_the_clock_chose_from_what_people_did(desk: Desk) -> 
     assert re.search(r"✓ after 2d: accept +→ sign$", printed, re.MULTILINE)
     assert re.search(r"✓ reject +→ lost$", printed, re.MULTILINE)
     assert re.search(r"✗ after 48h: reject +→ lost +not covered$", printed, re.MULTILINE)
+
+
+def test_a_failure_that_silence_settled_is_covered_in_the_graph_too(desk: Desk) -> None:
+    ask = "    after_crash: {ask: {timeout: 1h, default: fail}}\n    on: {done: sent, error: lost}\n"
+    path = desk.folder / "letter.yaml"
+    path.write_text(LETTER.replace("    next: sent\n", ask))
+    crash = "{name: one, input: {pages: 2}, agents: {post: {crash: true}}"
+    desk.write(f"  - {crash}, steps: [{{decide: accept}}, {{decide: approve, by: dora}}, {{advance: 1h}}]}}\n")
+
+    status, out, _ = desk.flow("graph", str(path), "--coverage")
+
+    assert status == 0
+    assert re.search(r"✓ error +→ lost", out)
 
 
 def test_a_graph_shows_a_condition_that_always_held(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.desk import Desk
+from tests.scenarios.desk import HEAD, Desk
 
 START = "input: {pages: 2}"
 SIGNED = "{decide: accept, at: review, by: ann}, {decide: approve, at: sign, by: dora}"
@@ -224,6 +224,11 @@ def test_a_start_that_must_be_refused_can_be_expected(desk: Desk) -> None:
     assert desk.failures(one("expect: {refused: input}")) == [
         (1, "the run was expected to be refused as 'input', and was started")
     ]
+
+
+@pytest.mark.parametrize("step", ["assign: [eva]", "extend: 1h", "move: sign", "cancel: true"])
+def test_who_steers_need_not_be_named_also_where_nobody_is_an_operator(desk: Desk, step: str) -> None:
+    assert desk.failures(one(f"steps: [{{{step}}}]"), HEAD.replace(", olga: [operator]", "")) == []
 
 
 def test_an_agent_that_the_scenario_forgot_is_told_even_where_its_failure_leads_on(desk: Desk) -> None:
