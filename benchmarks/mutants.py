@@ -78,7 +78,7 @@ def judged(path: Path, seconds: float) -> Iterator[Judged]:
     [suite] = suites_beside(path)
     checked = check(path.read_bytes(), str(path))
     explored = explore(subject_of(path, [suite]), Limits(seconds=6 * seconds, walks=0))
-    found_scenarios = covering_scenarios(explored, frozenset(), is_detailed=True)
+    found_scenarios, _ = covering_scenarios(explored, frozenset(), is_detailed=True)
     original = Original(
         path=path,
         scenarios=suite.path,

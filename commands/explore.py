@@ -15,12 +15,17 @@ from holdpoint.commands.completion import workflows
 from holdpoint.commands.output import print_json, say, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdpoint.trials import Found
 
 _EVERY = 50
 _MAX_MISSING = 10
+_STOPS = {
+    "time": "the time was over (--time)",
+    "problems": "so much is broken already",
+    "size": "too many ways were still to go (--depth)",
+}
 
 
 @click.command(cls=Command)
@@ -75,11 +80,20 @@ def command(
         print_json(found.to_dict())
     else:
         _print(found)
-        if write is not None and not found.written:
-            say(f"nothing to write: the scenarios cover all that was reached; {short_path(write)} is not made")
-        elif write is not None:
-            say(f"wrote {short_path(write)}: {_many(found.written, 'scenario')}")
+        if write is not None:
+            _print_written(found, write)
     return FINDINGS if found.problems else 0
+
+
+def _print_written(found: Found, file: Path) -> None:
+    if found.written:
+        say(f"wrote {short_path(file)}: {_many(found.written, 'scenario')}")
+    else:
+        say(f"nothing to write: the scenarios cover what can be; {short_path(file)} is not made")
+    if found.unwritten:
+        why = "only ways that break something go" if found.problems else "no scenario passes that goes"
+        say(f"  what is not in the scenarios, because {why} there:")
+        _print_places(found, found.unwritten, "not written")
 
 
 def _progress(call: Call) -> Callable[[int, int], None]:
@@ -98,15 +112,12 @@ def _print(found: Found) -> None:
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
     file = short_path(found.workflow)
-    reach = "" if found.is_complete else ", and not all ways up to the bound"
+    reach = f", and not all ways up to the bound: {_STOPS[found.stopped_by]}" if found.stopped_by else ""
     say((str(file), "bold"), f": {_many(found.runs, 'run')} in {_many(found.situations, 'situation')}{reach}")
     if found.invariants:
         say(f"  holding them to the rules of the engine and {_many(found.invariants, 'invariant')}")
     say(f"  they cover {found.percent:.0f} % of the workflow")
-    for line, text in found.missing[:_MAX_MISSING]:
-        say("    ", ("not reached", "yellow"), f" {file}:{line}: {text}")
-    if len(found.missing) > _MAX_MISSING:
-        say(f"    and {len(found.missing) - _MAX_MISSING} more; --json lists all")
+    _print_places(found, found.missing, "not reached")
     for problem in found.problems:
         say(("broken", "bold red"), f": {problem.message}")
         say("  the shortest way to it, as a scenario:")
@@ -116,6 +127,13 @@ def _print(found: Found) -> None:
             warn("the scenario does not lead there when it is played: what it broke may be how time passes")
     if not found.problems:
         say(("ok", "green"), ": nothing is broken")
+
+
+def _print_places(found: Found, places: Sequence[tuple[int, str]], word: str) -> None:
+    for line, text in places[:_MAX_MISSING]:
+        say("    ", (word, "yellow"), f" {short_path(found.workflow)}:{line}: {text}")
+    if len(places) > _MAX_MISSING:
+        say(f"    and {len(places) - _MAX_MISSING} more; --json lists all")
 
 
 def _many(count: int, word: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Conflict, NotFound
-from holdpoint.scenarios.coverage import lines_of, said
-from holdpoint.scenarios.explore import Explored, Limits, explore
+from holdpoint.scenarios.coverage import Item, lines_of, said
+from holdpoint.scenarios.explore import Explored, Limits, Stop, explore
 from holdpoint.scenarios.guided import Guided, Subject
 from holdpoint.scenarios.model import Suite
 from holdpoint.scenarios.reading import load_suite, tests_of
@@ -44,17 +44,21 @@ class Broken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What exploring a workflow's file came to. `missing` was never reached: the line, and in words."""
+    """What exploring a workflow's file came to. `missing` was never reached: the line, and in words.
+
+    `unwritten` was reached, and is in no scenario that was written: only ways that break something lead there.
+    """
 
     workflow: Path
     problems: Sequence[Broken]
     runs: int
     situations: int
     invariants: int
-    is_complete: bool
+    stopped_by: Stop | None
     percent: float
     missing: Sequence[tuple[int, str]]
     written: int = 0
+    unwritten: Sequence[tuple[int, str]] = ()
 
     def to_dict(self) -> dict[str, Json]:
         """It as `flow explore --json` prints it."""
@@ -64,10 +68,12 @@ class Found:
             "runs": self.runs,
             "situations": self.situations,
             "invariants": self.invariants,
-            "complete": self.is_complete,
+            "complete": self.stopped_by is None,
+            "stopped_by": self.stopped_by,
             "percent": round(self.percent, 1),
-            "missing": [{"line": line, "text": text} for line, text in self.missing],
+            "missing": _lines(self.missing),
             "written": self.written,
+            "unwritten": _lines(self.unwritten),
         }
 
 
@@ -91,16 +97,18 @@ def explore_file(
     subject = subject_of(workflow, suites)
     explored = explore(subject, limits, tell)
     lines = lines_of(workflow)
+    written, unwritten = (0, []) if write is None else _write(write, explored, suites, is_detailed)
     return Found(
         workflow=workflow,
         problems=[_broken(subject, rule, guided) for rule, guided in explored.problems.items()],
         runs=explored.runs,
         situations=explored.situations,
         invariants=len(subject.invariants),
-        is_complete=explored.is_complete,
+        stopped_by=explored.stopped_by,
         percent=explored.coverage.percent,
-        missing=sorted((lines.get(item, 1), said(item)) for item in explored.coverage.missing),
-        written=0 if write is None else _write(write, explored, suites, is_detailed),
+        missing=_placed(explored.coverage.missing, lines),
+        written=written,
+        unwritten=_placed(unwritten, lines),
     )
 
 
@@ -118,10 +126,21 @@ def _broken(subject: Subject, rule: str, guided: Guided) -> Broken:
     return Broken(rule=rule, message=guided.broken[rule], scenario=text, path=list(guided.path), is_played=is_played)
 
 
-def _write(path: Path, explored: Explored, suites: Sequence[Suite], is_detailed: bool) -> int:
-    """Write scenarios of what the known ones do not cover; how many. Where there is nothing, no file is made."""
+def _placed(items: Iterable[Item], lines: Mapping[Item, int]) -> list[tuple[int, str]]:
+    return sorted((lines.get(item, 1), said(item)) for item in items)
+
+
+def _lines(found: Sequence[tuple[int, str]]) -> list[Json]:
+    return [{"line": line, "text": text} for line, text in found]
+
+
+def _write(path: Path, explored: Explored, suites: Sequence[Suite], is_detailed: bool) -> tuple[int, list[Item]]:
+    """Write scenarios of what the known ones do not cover; how many, and what is not in them.
+
+    Where there is nothing to write, no file is made.
+    """
     already = [play_suite(suite).coverage.covered for suite in suites]
-    found = covering_scenarios(explored, frozenset().union(*already), is_detailed=is_detailed)
+    found, left = covering_scenarios(explored, frozenset().union(*already), is_detailed=is_detailed)
     if found:
         write_new(path, suite_text(explored.subject, path.parent, found))
-    return len(found)
+    return len(found), left

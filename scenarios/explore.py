@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 from time import monotonic
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from holdpoint.scenarios.coverage import Coverage, Item, coverage_of
 from holdpoint.scenarios.guided import Guided, Subject, guide
@@ -22,6 +22,10 @@ WALKS: Final = 100
 SECONDS: Final = 60.0
 MAX_PROBLEMS: Final = 20
 MAX_WAITING: Final = 200_000
+
+
+Stop: TypeAlias = Literal["time", "problems", "size"]
+"""Why no more ways are tried: the time is over, so many rules are broken, or too many ways are still to go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,8 @@ class Limits:
 class Explored:
     """What was found: by rule the shortest run that breaks it, and runs that cover what can be covered.
 
-    `is_complete`: no way up to the bound was left out. `runs` were made, and came to `situations` different ones.
+    `stopped_by` says why ways up to the bound were left out, None where none was. `runs` were made, and came to
+    `situations` different ones.
     """
 
     subject: Subject
@@ -47,7 +52,7 @@ class Explored:
     coverage: Coverage
     runs: int
     situations: int
-    is_complete: bool
+    stopped_by: Stop | None
 
 
 def explore(
@@ -64,7 +69,7 @@ def explore(
         coverage=coverage_of(subject.suite.definition, [search.reached]),
         runs=search.runs,
         situations=len(search.seen),
-        is_complete=search.is_complete,
+        stopped_by=search.stopped_by,
     )
 
 
@@ -80,7 +85,7 @@ class _Search:
     covering: list[Guided] = field(default_factory=list)
     problems: dict[str, Guided] = field(default_factory=dict)
     runs: int = 0
-    is_complete: bool = True
+    stopped_by: Stop | None = None
     _end: float = 0.0
 
     def walk_all(self) -> None:
@@ -89,8 +94,8 @@ class _Search:
         numbers = count()
         waiting: list[tuple[int, int, tuple[int, ...]]] = [(0, next(numbers), ())]
         while waiting:
-            if self._is_over() or len(waiting) > MAX_WAITING:
-                self.is_complete = False
+            self.stopped_by = self._stop() or ("size" if len(waiting) > MAX_WAITING else None)
+            if self.stopped_by is not None:
                 return
             cost, _, choices = heapq.heappop(waiting)
             guided = self._walked(guide(self.subject, choices, bound=self.limits.depth, is_new=self._is_new))
@@ -101,7 +106,7 @@ class _Search:
     def walk_at_random(self) -> None:
         """Then at random, through situations that were seen before too."""
         for number in range(self.limits.walks):
-            if self._is_over():
+            if self._stop() is not None:
                 return
             chance = Random(f"{self.limits.seed}/{number}")
             self._walked(guide(self.subject, (), chance=chance, bound=self.limits.depth, is_new=self._is_new))
@@ -111,8 +116,10 @@ class _Search:
         """Whether no run has come to this situation before."""
         return situation not in self.seen
 
-    def _is_over(self) -> bool:
-        return monotonic() > self._end or len(self.problems) >= MAX_PROBLEMS
+    def _stop(self) -> Stop | None:
+        if len(self.problems) >= MAX_PROBLEMS:
+            return "problems"
+        return "time" if monotonic() > self._end else None
 
     def _walked(self, guided: Guided) -> Guided:
         """Keep what a run shows that none before it has shown."""

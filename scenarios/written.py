@@ -89,9 +89,14 @@ def shown(subject: Subject, guided: Guided, rule: str) -> tuple[str, bool]:
     return "\n".join(lines) + "\n", all(one.passed for one in _played(subject, [lines]))
 
 
-def covering_scenarios(explored: Explored, already: frozenset[Item], *, is_detailed: bool = False) -> list[list[str]]:
-    """The fewest scenarios found that go through all that *already* lacks; each passes, or is left out."""
-    missing = set(explored.coverage.items) - already
+def covering_scenarios(
+    explored: Explored, already: frozenset[Item], *, is_detailed: bool = False
+) -> tuple[list[list[str]], list[Item]]:
+    """The fewest scenarios found that go through what *already* lacks, and what of it was reached and is not in them.
+
+    Each passes. What is left is where only ways lead that break what must hold.
+    """
+    missing = explored.coverage.covered - already
     left = [guided for guided in explored.covering if guided.run is not None]
     found: list[list[str]] = []
     names: set[str] = set()
@@ -108,7 +113,7 @@ def covering_scenarios(explored: Explored, already: frozenset[Item], *, is_detai
                 found.append(lines)
                 missing -= best.covered
                 break
-    return found
+    return found, [item for item in explored.coverage.items if item in missing]
 
 
 def write_new(path: Path, text: str) -> None:

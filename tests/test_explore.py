@@ -274,6 +274,26 @@ def test_only_what_is_not_covered_is_written_and_no_file_is_overwritten(flow: Fl
     assert "is not overwritten" in err
 
 
+def test_where_only_broken_ways_go_is_said_and_not_written(flow: Flow) -> None:
+    invariants("never: state == 'heard'")
+
+    found = explored(flow, "--write", "workflows/more.scenarios.yaml")
+
+    assert "state 'heard'" in [one["text"] for one in found["unwritten"]]
+    assert found["missing"] == []
+    assert "heard" not in Path("workflows/more.scenarios.yaml").read_text().partition("expect")[2]
+    Path("workflows/more.scenarios.yaml").unlink()
+    out = flow("explore", "pay", "--write", "workflows/more.scenarios.yaml")[1]
+    assert "what is not in the scenarios, because only ways that break something go there:" in out
+    assert "workflows/pay.yaml:22: state 'heard'" in out
+
+
+def test_what_ended_the_exploration_is_said(flow: Flow) -> None:
+    out = flow("explore", "pay", "--time", "0.1", "--depth", "1000")[1]
+
+    assert "not all ways up to the bound: the time was over (--time)" in out
+
+
 def test_the_same_seed_finds_the_same(flow: Flow) -> None:
     invariants("never: state == 'paid' and visits.draft == 2")
 
@@ -284,7 +304,7 @@ def test_what_is_explored_can_be_bounded(flow: Flow) -> None:
     found = explored(flow, "--depth", "1")
 
     assert found["percent"] < 100
-    assert found["complete"] is True
+    assert (found["complete"], found["stopped_by"]) == (True, None)
     assert {"line": 22, "text": "from 'heard' by 'done' to 'paid'"} in found["missing"]
 
 
