@@ -11,6 +11,7 @@ from holdpoint.engine.definition import CRASH_OPTIONS
 from holdpoint.engine.durations import Duration, parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.jsonschemas import errors
+from holdpoint.schema.jsonschemas import has_template
 from holdpoint.schema.nodes import Path
 from holdpoint.schema.people import check_people
 from holdpoint.schema.report import Report, asker, suggestion
@@ -43,6 +44,11 @@ def _check_runs(report: Report, path: Path, state: State) -> None:
         if "value" in state and key in state:
             message = f"{key!r} says nothing beside 'value', which runs nothing"
             report.key((*path, key), "HP207", message, "remove it")
+    command = state.get("command", ())
+    if len(command) == 1 and " " in command[0].strip() and not has_template(command[0]):
+        words = ", ".join(command[0].split())
+        message = f"the program {command[0]!r} has a space in its name, and no arguments"
+        report.value((*path, "command", 0), "HP209", message, f"write the words one by one: [{words}]")
     if "value" in state and "retry" in state:
         message = "'retry' cannot stand beside 'value', which runs nothing and has no attempts"
         report.key((*path, "retry"), "HP206", message, "remove it")

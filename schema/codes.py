@@ -68,6 +68,7 @@ _RULES: Final = (
     Rule("HP205", "an option has one target"),
     Rule("HP206", "a key has an effect where it stands"),
     _warning("HP207", "keys about a process stand where one runs"),
+    _warning("HP209", "a command is a list of words, the program first"),
     _warning("HP208", "a return state shows artifacts, which can be edited"),
     # time
     Rule("HP210", "a timeout has exactly one of a default and a timeout edge"),
@@ -95,7 +96,7 @@ _RULES: Final = (
     Rule("HP234", "comments are asked for options of the state"),
     Rule("HP235", "forms are for options of the state"),
     Rule("HP236", "who is excluded is a person, a role or the initiator"),
-    _warning("HP237", "somebody has each role that is asked"),
+    _warning("HP237", "somebody has each role that is asked, and it is written as a role"),
     Rule("HP238", "somebody may decide each option"),
     _warning("HP239", "somebody in flow.toml may decide each option"),
     # values
@@ -142,7 +143,7 @@ _SCENARIO_RULES: Final = (
     Rule("HP402", "a scenario file names a workflow that is there"),
     Rule("HP403", "a scenario has a name of its own"),
     Rule("HP404", "times and durations of scenarios are well formed"),
-    Rule("HP405", "scenarios name states, options, roles, agents, artifacts and signals that the workflow has"),
+    Rule("HP405", "scenarios name states, options, roles, agents, artifacts, signals and refusals that there are"),
     Rule("HP406", "a step does one thing, and has the keys of that"),
     Rule("HP407", "an agent is made up as one can be"),
     Rule("HP408", "an invariant has one of the four forms, and names what its workflow has"),

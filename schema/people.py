@@ -115,3 +115,7 @@ def _check_name(report: Report, path: Path, entry: str, code: str) -> None:
         check_person(entry)
     except Invalid as error:
         report.value(path, code, str(error), f"write a person, 'role:NAME' or '{INITIATOR}'")
+        return
+    if report.roles is not None and report.people is not None and entry in report.roles - report.people.keys():
+        message = f"{entry!r} is a role in flow.toml, and no person there is called so"
+        report.value(path, "HP237", message, f"write '{ROLE}{entry}'")

@@ -291,7 +291,9 @@ class _Builder:
             value = self._node(event, depth).value
         if not isinstance(event, events.ScalarEvent):
             if not isinstance(value, str):
-                self._complain(place, "HP015", f"a key is {_kind(value)}, not a text", "write a text")
+                is_template = isinstance(event, events.MappingStartEvent) and event.flow_style  # a brace in a brace
+                fix = 'quote what has braces: "{{ … }}"' if is_template else "write a text"
+                self._complain(place, "HP015", f"a key is {_kind(value)}, not a text", fix)
             return str(value)
         if event.value == "<<" and event.style is None:
             self._complain(place, "HP008", "merge keys ('<<') are not allowed", "write the keys out")

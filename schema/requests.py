@@ -77,14 +77,13 @@ def _check_default(report: Report, path: Path, state: State) -> None:
     default = state["default"]
     option, _ = decision_of(default)
     where = path if isinstance(default, str) else (*path, "decision")
-    options = options_for_people(state)
-    if option not in options:
-        message = f"the default {option!r} is not an option of state {path[1]!r}"
-        report.value(where, "HP212", message, suggestion(option, options))
-    elif option == "revise":
-        others = [other for other in options if other != "revise"]
+    allowed = [other for other in options_for_people(state) if other != "revise"]
+    if option == "revise" and option in state["on"]:
         message = "the default cannot be 'revise': work sent back needs a person's comment"
-        report.value(where, "HP213", message, f"allowed: {listed(others)}")
+        report.value(where, "HP213", message, f"allowed: {listed(allowed)}")
+    elif option not in allowed:
+        message = f"the default {option!r} is not an option of state {path[1]!r}"
+        report.value(where, "HP212", message, suggestion(option, allowed))
     _check_answers(report, path, state, default)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
 from holdpoint.engine.canonical import Json
+from holdpoint.engine.people import ROLE
 from holdpoint.schema.keywords import Violation, violations
 from holdpoint.schema.letters import describe_strange, meant_by
 from holdpoint.schema.nodes import Path
@@ -153,8 +155,27 @@ def _fix_of_type(path: Path, kinds: list[str], value: Json) -> str:
     if isinstance(value, bool | int | float) and "string" in kinds:
         return f'quote it: "{_written(value)}"'
     if isinstance(value, str | bool | int | float) and "array" in kinds:
-        return f"write a list: [{_written(value)}]"
+        return f"write a list: [{_listed(path, value)}]"
+    if (
+        "string" in kinds
+        and isinstance(value, dict)
+        and len(value) == 1
+        and isinstance(next(iter(value.values())), str)
+    ):
+        [(key, rest)] = value.items()  # a text with a colon that nobody quoted
+        quote = "'" if '"' in rest else '"'
+        return f"quote it: {quote}{key}:{'' if f'{key}:' == ROLE else ' '}{rest}{quote}"
     return f"write e.g. {' or '.join(_TYPE_EXAMPLES[kind] for kind in kinds)}"
+
+
+def _listed(path: Path, value: Json) -> str:
+    """The items of a list that was written as one value; a command's are its words."""
+    if path[-1:] != ("command",) or not isinstance(value, str):
+        return _written(value)
+    try:
+        return ", ".join(shlex.split(value))
+    except ValueError:  # a quotation mark without its other
+        return value
 
 
 def _written(value: Json) -> str:

@@ -73,7 +73,12 @@ class _Checker:
             message, fix = f"the name {use.root!r} is not known here", _PLACES_OF[use.root]
         else:
             message = f"the name {use.root!r} is not known"
-            fix = suggestion(use.root, (*self._names, *text.extra))
+            known = (*self._names, *text.extra)
+            fix = suggestion(use.root, known)
+            if use.root in (self._sheet.value.get("input") or {}).get("properties", {}):
+                fix = f"did you mean 'input.{use.root}'?"
+            elif not use.keys and fix.startswith("allowed"):
+                fix = f"write '{use.root}' in quotes where a text is meant; {fix}"
         self._report.text(text.path, use.offset, "HP241", message, fix)
 
     # -- types

@@ -51,8 +51,13 @@ SHAPE = [
     pytest.param("timeout: 2d", "timeout: ¦5", "HP103", "not 5; write its unit, such as '5s'", id="duration-number"),
     pytest.param("[python, pay.py]", "[python, ¦5]", "HP103", "'command[1]' of state 'pay'", id="argument"),
     pytest.param(
-        "[python, pay.py]", "¦python pay.py", "HP103", "must be a list, not the text 'python pay.py'", id="list"
+        "[python, pay.py]",
+        "¦python 'pay it.py'",
+        "HP103",
+        """not the text "python 'pay it.py'"; write a list: [python, pay it.py]""",
+        id="list",
     ),
+    pytest.param('["role:director"]', "[¦role: director]", "HP103", 'quote it: "role:director"', id="colon"),
     pytest.param("next: paid", "next:¦ ", "HP103", "must be a text or a list, not nothing", id="empty"),
     pytest.param(
         "type: return", "type: ¦retrun", "HP104", "did you mean 'return'? allowed: agent, approval", id="type"
@@ -163,11 +168,16 @@ MEANING = [
     pytest.param("input.amount > 5000", "input.amount >", "HP240", "", id="condition"),
     pytest.param("report of {{ input.employee }}", "report of {{ ¦}}", "HP240", "", id="template"),
     pytest.param(
-        "report of {{ input.employee }}", "report of {{ ¦employee }}", "HP241", "'employee' is not known", id="name"
+        "report of {{ input.employee }}",
+        "report of {{ ¦employee }}",
+        "HP241",
+        "did you mean 'input.employee'?",
+        id="name",
     ),
     pytest.param(
         "input.amount > 5000", "¦inptu.amount > 5000", "HP241", "did you mean 'input'?", id="name-in-condition"
     ),
+    pytest.param("input.amount > 5000", "input.employee == ¦ann", "HP241", "write 'ann' in quotes", id="no-quotes"),
     pytest.param(
         "report of {{ input.employee }}", "report of {{ ¦env.USER }}", "HP241", "arguments of an agent", id="env"
     ),
@@ -200,6 +210,7 @@ WARNINGS = [
     pytest.param(
         "  refused: {", "  ¦lost: {type: end}\n  refused: {", "HP250", "'lost' cannot be reached", id="unreachable"
     ),
+    pytest.param("[python, pay.py]", "[¦python pay.py]", "HP209", "one by one: [python, pay.py]", id="one-word"),
     pytest.param("required: [", "¦requried: [", "HP223", "did you mean 'required'?", id="schema-keyword"),
     pytest.param(
         "    show: [report]\n", "    ¦show: {Report: '{{ artifacts.report }}'}\n", "HP208", "edited", id="show-labels"

@@ -186,6 +186,7 @@ def test_plain_scalar_is_read_as_the_core_schema_says(text: str, value: object) 
         pytest.param("true: a", "HP015", 1, 1, id="boolean-key"),
         pytest.param(": a", "HP015", 1, 1, id="null-key"),
         pytest.param("? [a, b]\n: c", "HP015", 1, 3, id="list-key"),
+        pytest.param("a: {{ b }}", "HP015", 1, 5, id="braces-without-quotes"),
         pytest.param("a: 1\n<<: {b: 2}", "HP008", 2, 1, id="merge-key"),
         pytest.param("a: *b", "HP005", 1, 4, id="unknown-alias"),
         pytest.param("a: 1\nb: [1, 2", "HP006", 2, 4, id="unclosed"),
