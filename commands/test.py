@@ -23,7 +23,7 @@ _MAX_MISSING = 20
 
 
 @click.command(cls=Command)
-@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[PATH|NAME]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-k", "only", metavar="TEXT", default="", help="Only scenarios whose name contains TEXT.")
 @click.option(
     "--min-coverage",
@@ -37,13 +37,14 @@ _MAX_MISSING = 20
 def command(
     call: Call, paths: Sequence[Path], only: str, min_coverage: float | None, junit: str | None, is_quiet: bool
 ) -> int:
-    """Play scenarios: of files (*.scenarios.yaml), of folders, of those beside a workflow's file.
+    """Play scenarios: of files (*.scenarios.yaml), of folders, of those beside a workflow's file or NAME.
 
     Without PATH, all below the folders of workflows. The engine is the real one, on a store in memory; agents are made
     up, people are scripted, time is virtual. The report ends with what the scenarios cover of each workflow. The exit
     status is 1 where a scenario fails.
     """
-    given = list(paths) or [call.settings.project / folder for folder in call.settings.workflows]
+    given = [path if path.exists() or path.suffix else call.locate(str(path)) for path in paths]
+    given = given or [call.settings.project / folder for folder in call.settings.workflows]
     with call.quietly():  # an agent that is real may print
         suites = trials.play_scenarios([short_path(path) for path in given], only=only)
     if not suites:

@@ -20,6 +20,7 @@ import holdpoint
 from holdpoint import cli, testing
 from holdpoint.api import schema_text
 from holdpoint.engine.agents import FAILURES
+from holdpoint.engine.errors import REFUSALS
 from holdpoint.engine.expressions.evaluate import _SPECIAL_FILTERS, _SPECIAL_TESTS
 from holdpoint.engine.expressions.filters import FILTERS, TESTS
 from holdpoint.scenarios.checks import LATER as LATER_EXPECTATIONS
@@ -254,6 +255,12 @@ def scenarios() -> Iterator[str]:
         ["key", "what it says"], [[f"`{key}`", _cell(steps[key]["description"])] for key in steps if key not in VERBS]
     )
     yield from _keys("## Expectations", parts["expect"])
+    yield ""
+    yield "## Refusals"
+    yield ""
+    yield "The codes with which commands are refused, for `refused`; `--json` and the errors of the API have them too:"
+    yield ""
+    yield from _table(["code", "why"], [[f"`{code}`", _cell(why)] for code, why in REFUSALS.items()])
     yield ""
     yield "## Findings"
     yield ""

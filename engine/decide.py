@@ -42,7 +42,7 @@ from holdpoint.engine.model import (
     Step,
     Wake,
 )
-from holdpoint.engine.people import assigned, check_person, is_excluded, may_act
+from holdpoint.engine.people import ROLE, assigned, check_person, is_excluded, may_act
 from holdpoint.engine.proceed import fail, fail_agent, proceed, succeed, take_signal
 from holdpoint.engine.times import format_time
 
@@ -175,9 +175,10 @@ def _check_allowed(draft: Draft, request: RequestRecord, command: Decide) -> Non
     options = (command.option,) if command.option in request.options else request.options
     if not any(may_act(request.assign, option, command.by, roles) for option in options):
         people = sorted({person for option in options for person in assigned(request.assign, option)})
+        held = ", ".join(f"{ROLE}{role}" for role in sorted(roles(command.by)))
         raise NotAllowed(
             f"{command.by!r} may not choose {command.option!r} in request {request.id}; "
-            f"it is assigned to {', '.join(people)}",
+            f"it is assigned to {', '.join(people)}" + (f", and {command.by!r} has {held}" if held else ""),
             details={"by": command.by, "assign": people},
         )
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
@@ -82,6 +83,42 @@ class RunFailed(HoldpointError):
     """The run came to rest as `failed`."""
 
     code = "run_failed"
+
+
+REFUSALS: Mapping[str, str] = MappingProxyType(
+    {
+        # conflicts
+        "already_decided": "another decision was first, or the deadline",
+        "void": "the request's run was cancelled or moved",
+        "settled": "the request is no longer open",
+        "no_open_request": "the run asks nobody now",
+        "several_requests": "the run has several requests, and none was named",
+        "elsewhere": "the run is in another state than was said",
+        "stale_revision": "the artifact has a newer revision than the one that was looked at",
+        "key_reused": "the key stands for something else",
+        "ended": "the run has ended",
+        "not_failed": "only a failed run is retried",
+        "too_many_signals": "the run keeps as many signals as it may that no wait has taken",
+        "busy": "others changed the run again and again meanwhile; try again",
+        # invalid values
+        "input": "the input does not meet the workflow's schema",
+        "option": "the request does not offer the option",
+        "comment": "the option needs a comment",
+        "answers": "the answers do not meet the form, or the option has none",
+        "artifact": "the option takes no edit, or nothing is under review",
+        "base": "there is no such revision",
+        "signal": "the workflow has no wait for the signal, or its data do not meet the schema",
+        "state": "the workflow has no such state",
+        "no_deadline": "the request has no deadline to be moved",
+        "person": "nobody can be named so",
+        "duration": "it is no duration, or goes on past the year 9999",
+        "time": "it is no time",
+        "text": "it is no text",
+        "not_json": "it is not JSON",
+        "too_large": "it is larger than it may be",
+    }
+)
+"""Each code with which the engine refuses a command, and why; without one of these, the kind's own (`not_allowed`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.durations import parse_duration
-from holdpoint.engine.errors import Invalid, UsageError
+from holdpoint.engine.errors import REFUSALS, Conflict, Invalid, NotAllowed, NotFound, UsageError
 from holdpoint.engine.jsonschemas import errors
+from holdpoint.engine.people import ROLE, is_role
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.verify_rows import ACTORS
 from holdpoint.scenarios.agents import KINDS, kind_of
@@ -38,6 +39,7 @@ VERBS: Final[Mapping[str, tuple[str, ...]]] = {
 
 LATER: Final = ("notifications",)
 """What cannot be expected yet: it is refused by name."""
+_REFUSALS: Final = (*(kind.code for kind in (NotAllowed, Conflict, Invalid, NotFound, UsageError)), *REFUSALS)
 _REFERENCE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _STARTED: Final = "the run was started before the first step"
 _NOT_STARTED: Final = "a run whose start is refused has no steps, and is in no state"
@@ -213,12 +215,16 @@ class Checker:
             self._check_decision(path, step)
         elif verb == "signal":
             self._check_signal(at, given)
+        elif verb == "assign":
+            self._check_assigned(at, given)
         elif verb == "expect":
             self._check_expect(at, given)
         elif given is False:
             self._report.value(at, "HP406", f"{verb!r} cannot be false", "write true, or leave the step out")
         if "at" in step:
             self._check_state((*path, "at"), step["at"])
+        if "refused" in step:
+            self._check_refusal((*path, "refused"), step["refused"])
 
     def _check_state(self, path: Where, name: str) -> None:
         states = self._definition.states
@@ -235,6 +241,16 @@ class Checker:
         if step["decide"] not in state.options:
             message = f"{step['decide']!r} is not an option of state {state.name!r}"
             self._report.value((*path, "decide"), "HP405", message, suggestion(step["decide"], state.options))
+
+    def _check_assigned(self, path: Where, people: Sequence[str]) -> None:
+        """Report a role that nobody has and that no request asks."""
+        held = frozenset[str]().union(*self._value.get("people", {}).values())
+        known = sorted({*held, *self._definition.roles_asked})
+        for index, entry in enumerate(people):
+            role = entry.removeprefix(ROLE)
+            if is_role(entry) and role not in known:
+                message = f"nobody has the role {role!r}, and no request asks it"
+                self._report.value((*path, index), "HP405", message, suggestion(role, known))
 
     def _check_signal(self, path: Where, name: str) -> None:
         known = [one for state in self._definition.states.values() for one in getattr(state, "takes", ())]
@@ -271,9 +287,16 @@ class Checker:
             if "refused" in inner:
                 fix = "write it beside the step that is refused, or expect it at the end of a scenario without steps"
                 self._report.key((*here, "steps", number, "expect", "refused"), "HP406", _STARTED, fix)
+        if "refused" in expect:
+            self._check_refusal((*here, "expect", "refused"), expect["refused"])
         if "refused" in expect and (len(expect) > 1 or scenario.get("steps")):
             fix = "remove the steps and what else is expected"
             self._report.key((*here, "expect", "refused"), "HP406", _NOT_STARTED, fix)
+
+    def _check_refusal(self, path: Where, code: str) -> None:
+        if code not in _REFUSALS:
+            message = f"nothing is refused with the code {code!r}"
+            self._report.value(path, "HP405", message, suggestion(code, _REFUSALS))
 
     def _check_keys(self, path: Where, keys: Mapping[str, Json], what: str, known: Sequence[str]) -> None:
         for key in keys:

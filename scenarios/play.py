@@ -269,13 +269,7 @@ def _reason(step: Step) -> str | None:
 
 def _is_refusal(error: HoldpointError, expected: Json) -> bool:
     """Whether an error is what was expected to be raised: by its code or its kind."""
-    return expected is not None and expected in (error.code, _kind(error))
-
-
-def _kind(error: HoldpointError) -> str:
-    """`not_allowed` for `NotAllowed`."""
-    name = type(error).__name__
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+    return expected is not None and expected in (error.code, type(error).code)
 
 
 _VERBS: Final[Mapping[str, Callable[[Player, Step], None]]] = {

@@ -161,6 +161,15 @@ def test_scenarios_are_chosen_by_name(desk: Desk) -> None:
     assert desk.flow("test", "-k", "nothing")[0] == 2
 
 
+def test_a_workflow_is_tested_by_its_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.write(FULL)
+    monkeypatch.chdir(desk.folder)
+
+    assert desk.flow("test", "letter")[1].endswith("ok: 6 scenarios\n")
+    status, _, err = desk.flow("test", "leter")
+    assert (status, "did you mean 'letter'?" in err) == (3, True)
+
+
 def test_build_servers_get_junit_xml(desk: Desk) -> None:
     desk.write(FULL + f"  - {{name: 'a < b', {START}, expect: {{state: sign}}}}\n")
 
