@@ -19,6 +19,13 @@ from holdpoint.testing import Clock
 ENDS: Mapping[str, Any] = {"accepted": {"type": "end"}, "refused": {"type": "end", "outcome": "failure"}}
 PEOPLE: Mapping[str, Iterable[str]] = {"dora": ["manager", "legal"], "eli": ["director"]}
 ANYTHING = {"type": "object", "additionalProperties": True}
+FORM = {
+    "type": "object",
+    "required": ["sum", "currency"],
+    "properties": {"sum": {"type": "integer"}, "currency": {"enum": ["EUR", "CHF"], "default": "EUR"}},
+    "additionalProperties": False,
+}
+MIB = 1024 * 1024
 
 
 def workflow(states: Mapping[str, Any], /, **top: Any) -> str:
@@ -65,6 +72,10 @@ def drafted(content: Any = "first\nsecond\nthird\n", **keys: Any) -> dict[str, A
 def utc(text: str) -> datetime:
     """`2026-01-05T09:00` as a time in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+DUE = utc("2026-01-06T09:00")
+"""When a gate of one day is due that opened when the clock of a `World` begins."""
 
 
 def hash_of(value: Any) -> str:
