@@ -62,7 +62,8 @@ def command(
     """Walk every way of a workflow's runs up to a bound, and look whether what must hold does.
 
     People choose every option, or nobody answers; agents give values made up from their schemas, fail and crash;
-    signals come, early too; runs are cancelled. Each shortest way that breaks a rule, or an invariant of the scenario
+    signals come, early too; runs are cancelled. With the extra explore, runs at random take values that hypothesis
+    draws. Each shortest way that breaks a rule, or an invariant of the scenario
     file, is printed as a scenario, and the exit status is 1.
     """
     found = trials.explore(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import count
 from random import Random
 from time import monotonic
@@ -53,6 +54,21 @@ class Explored:
     runs: int
     situations: int
     stopped_by: Stop | None
+
+
+def with_drawn(subject: Subject, seed: int) -> Subject:
+    """The subject with values that hypothesis draws too; as it is where hypothesis, the extra `explore`, is not."""
+    if find_spec("hypothesis") is None:
+        return subject
+    from holdpoint.scenarios.drawn import drawn
+
+    definition = subject.suite.definition
+    outputs = {
+        name: [*values, *drawn(getattr(definition.states[name], "output", None), seed)]
+        for name, values in subject.outputs.items()
+    }
+    inputs = [*subject.inputs, *drawn(definition.input, seed)]
+    return replace(subject, inputs=inputs, outputs=outputs, more=lambda schema: drawn(schema, seed))
 
 
 def explore(
@@ -104,12 +120,15 @@ class _Search:
             self.tell(self.runs, len(waiting))
 
     def walk_at_random(self) -> None:
-        """Then at random, through situations that were seen before too."""
+        """Then at random, through situations that were seen before too, with what hypothesis draws where it is."""
+        if not self.limits.walks or self._stop() is not None:
+            return
+        subject = with_drawn(self.subject, self.limits.seed)
         for number in range(self.limits.walks):
             if self._stop() is not None:
                 return
             chance = Random(f"{self.limits.seed}/{number}")
-            self._walked(guide(self.subject, (), chance=chance, bound=self.limits.depth, is_new=self._is_new))
+            self._walked(guide(subject, (), chance=chance, bound=self.limits.depth, is_new=self._is_new))
             self.tell(self.runs, 0)
 
     def _is_new(self, situation: str) -> bool:

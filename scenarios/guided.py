@@ -56,7 +56,7 @@ class Subject:
     """What is explored: a workflow with made-up inputs, outputs and people, and what must hold.
 
     `reads` are the states whose visits some expression counts; `is_sure_to_end`: it is proved that a run ends though
-    nobody ever answers.
+    nobody ever answers. `more` gives further values that meet a schema, for runs at random.
     """
 
     suite: Suite
@@ -67,6 +67,11 @@ class Subject:
     reads: frozenset[str]
     invariants: Sequence[Invariant]
     is_sure_to_end: bool
+    more: Callable[[Json], Sequence[Json]] = lambda schema: ()
+
+    def values(self, schema: Json) -> list[Json]:
+        """Values that meet a schema: the plain ones, and what there is more."""
+        return [*samples(schema, self.hints), *self.more(schema)]
 
     @cached_property
     def signals(self) -> tuple[str, ...]:
@@ -385,7 +390,7 @@ class _Guide:
             has_answers = option == "done" and isinstance(state, AgentState)
             return list(self._subject.outputs[request.state][:2]) if has_answers else None
         form = (request.forms or {}).get(option, request.form)
-        return None if form is None else samples(form, self._subject.hints)
+        return None if form is None else self._subject.values(form)
 
     def _edits(self, request: Request, option: str) -> list[Json]:
         """Other contents of the artifact under review."""
@@ -468,7 +473,7 @@ class _Guide:
             for state in self._subject.suite.definition.states.values()
             if isinstance(state, WaitState) and name in state.takes and state.output is not None
         ]
-        values = samples(waits[0].output, self._subject.hints) if waits else []
+        values = self._subject.values(waits[0].output) if waits else []
         return [{"signal": name, "data": value} for value in values] or [{"signal": name}]
 
     # --- what must hold ---

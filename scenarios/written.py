@@ -22,6 +22,7 @@ from holdpoint.scenarios.reading import load_suite
 from holdpoint.scenarios.run import play_suite
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*|([0-9]+[dhms])+")
+_UNPRINTABLE: Final = re.compile(r"[^ -~]")
 _NOT_TEXT: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _QUOTED: Final = re.compile(r"'(\w+)'")
 _MAX_NAMED: Final = 2
@@ -36,7 +37,13 @@ def in_flow_style(value: Json) -> str:
         return "[" + ", ".join(map(in_flow_style, value)) + "]"
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return _UNPRINTABLE.sub(_escaped, json.dumps(value, ensure_ascii=False))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A character as YAML writes it between quotes, where it cannot stand itself."""
+    code = ord(found[0])
+    return found[0] if found[0].isprintable() else f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
 
 
 def scenario_lines(

@@ -1,7 +1,7 @@
 """Made-up values that meet JSON Schemas: the typical and the extreme ones in order, or any at random.
 
-There is no generator behind it but this one: it costs nothing to import, its first value is the plainest, and the
-values that a workflow's conditions compare with can be put in.
+It costs nothing to import, its first value is the plainest, and the values that a workflow's conditions compare with
+can be put in. What hypothesis draws, for exploring at random, is another thing.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def made_up(schema: Json, chance: Random) -> Any:
         required = schema.get("required", [])
         return {
             name: made_up(part, chance)
-            for name, part in _properties(schema).items()
+            for name, part in properties_of(schema).items()
             if name in required or chance.random() < 0.5
         }
     if kind == "array":
@@ -87,7 +87,8 @@ def made_up(schema: Json, chance: Random) -> Any:
     return None if kind == "null" else next(_texts(schema))
 
 
-def _properties(schema: Mapping[str, Json]) -> dict[str, Json]:
+def properties_of(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """The schemas of an object's members; of one that is only required, one that takes anything."""
     return {**{name: {} for name in schema.get("required", [])}, **schema.get("properties", {})}
 
 
@@ -119,7 +120,7 @@ def _candidates(schema: Json, hints: Hints, name: str) -> Iterator[Json]:
 
 def _objects(schema: Mapping[str, Json], hints: Hints, name: str) -> Iterator[Json]:
     """The required members alone, then one member after the other with another value or for the first time."""
-    choices = {key: samples(part, hints, key) for key, part in _properties(schema).items()}
+    choices = {key: samples(part, hints, key) for key, part in properties_of(schema).items()}
     required = schema.get("required", [])
     plain = {key: choices[key][0] for key in choices if key in required and choices[key]}
     yield plain

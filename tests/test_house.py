@@ -50,6 +50,7 @@ HOMES = {
     "click": ("cli.py", "commands/"),
     "jsonschema": ("schema/", "engine/jsonschemas.py"),
     "peewee": ("stores/",),
+    "hypothesis": ("scenarios/drawn.py",),
     "pygraphviz": ("graphs/",),
     "pytest": ("pytest_plugin.py",),
     "regex": ("schema/", "engine/jsonschemas.py"),
