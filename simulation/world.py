@@ -333,10 +333,10 @@ class _World:
         plan = self.plan.work(state)
         visit, tried = run.visit, f"{attempt.number}/{run.crashes}"
         index = pick([one.weight for one in plan.outcomes], self._draw(case, state, visit, f"outcome/{tried}"))
-        seconds = plan.takes.at(self._draw(case, state, visit, f"agent/{tried}"))
+        version, outcome = case.course.version, plan.outcomes[index]
+        seconds = plan.time_of(outcome).at(self._draw(case, state, visit, f"agent/{tried}"))
         is_late = seconds > work.timeout
         end = self.now + round(min(seconds, work.timeout) * SECOND)
-        version, outcome = case.course.version, plan.outcomes[index]
         command = _late(attempt.token, work.timeout) if is_late else _finished(attempt.token, outcome)
         times, spent = self.record.agents.get(state, (0, 0))
         self.record.agents[state] = (times + 1, spent + end - self.now)
@@ -353,8 +353,8 @@ class _World:
             return
         visit = run.visit
         index = pick([one.weight for one in plan.outcomes], self._draw(case, state, visit, "signal"))
-        after = plan.takes.at(self._draw(case, state, visit, "signal after"))
         outcome, version = plan.outcomes[index], case.course.version
+        after = plan.time_of(outcome).at(self._draw(case, state, visit, "signal after"))
         command = Send(name=outcome.signal or "", data=outcome.output)
         key: Key = ("signal", index)
         at = self.now + round(after * SECOND)

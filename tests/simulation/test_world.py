@@ -288,6 +288,48 @@ states:
     assert [trip.status for trip in untold.trips] == ["failure"] * 5 + ["open"] * 3
 
 
+def test_each_signal_comes_after_its_own_time() -> None:
+    text = """
+workflow: w
+states:
+  pay: {type: wait, signal: [paid, lost], on: {paid: end, lost: gone}}
+  end: {type: end}
+  gone: {type: end, outcome: failure}
+"""
+    outcomes = "[{signal: paid}, {signal: lost, after: 3d}]"
+
+    record = _record(text, f"days: 30\narrivals: 3/d\nsignals: {{pay: {{after: 1d, outcomes: {outcomes}}}}}")
+
+    lasted = {
+        (trip.status, (trip.ended_at - trip.began_at) / DAY) for trip in record.trips if trip.ended_at is not None
+    }
+    assert lasted == {("success", 1), ("failure", 3)}
+
+
+def test_each_outcome_of_an_agent_takes_its_own_time() -> None:
+    text = 'workflow: w\nstates:\n  a: {type: agent, python: "x:y", next: end}\n  end: {type: end}\n'
+    outcomes = "[{output: 1}, {error: late, takes: 2m}]"
+
+    record = _record(text, f"days: 20\narrivals: 3/d\nagents: {{a: {{takes: 1m, outcomes: {outcomes}}}}}")
+
+    lasted = {(trip.status, (trip.ended_at or 0) - trip.began_at) for trip in record.trips if trip.status != "open"}
+    assert lasted == {("success", MINUTE), ("failed", 2 * MINUTE)}
+
+
+def test_data_that_a_signal_must_have_and_nobody_gives_is_made_and_said() -> None:
+    text = """
+workflow: w
+states:
+  pay: {type: wait, signal: paid, output: {type: integer, minimum: 5}, next: end}
+  end: {type: end}
+"""
+    config = "days: 9\narrivals: {rate: 1/d, fixed: true}\nsignals: {pay: {after: 1d}}"
+
+    assert "success" in {trip.status for trip in _record(text, config).trips}
+    assumed = _plan(api.loads(text), config).assumed
+    assert "signals to 'pay': data of paid made from its schema" in assumed
+
+
 def test_a_value_that_the_workflow_refuses_is_said() -> None:
     text = GATE.replace(
         "    timeout: 4h", "    form: {type: object, properties: {n: {type: integer}}}\n    timeout: 4h"
