@@ -100,6 +100,7 @@ class _Lane:
 
     label: str
     choices: Mapping[str, _Choice]
+    shifts: tuple[Shifts | None, ...]
     unlimited: _Person | None
     waiting: list[tuple[tuple[int, int, int], int, _Task]] = field(default_factory=list)
 
@@ -225,6 +226,8 @@ class _World:
         if not lane.choices:
             self.record.nobody[task.item.state] += 1
             return
+        if task.item.on_duty_at is None:
+            task.item.on_duty_at = min(self.now if one is None else one.next_on(self.now) for one in lane.shifts)
         lane.put(task, self._next())
         idle = [person for name in lane.choices if (person := self._people[name]).task is None and self._is_on(person)]
         if idle:
@@ -472,7 +475,8 @@ class _World:
             }
         )
         unlimited = (person for name in choices if (person := self._people[name]).group.names is None)
-        return _Lane(label=_label(request), choices=choices, unlimited=next(unlimited, None))
+        shifts = tuple(dict.fromkeys(self._people[name].shifts for name in choices))
+        return _Lane(label=_label(request), choices=choices, shifts=shifts, unlimited=next(unlimited, None))
 
     def _without_initiators(self, choices: Mapping[str, _Choice]) -> Mapping[str, _Choice]:
         """The choices without those of unlimited initiators, who leave a request to others who may decide it too."""
