@@ -140,7 +140,7 @@ def _history(engine: Engine, definition: Definition) -> Log:
     from holdpoint.simulation.log import log_of
 
     runs = [engine.get_run(summary.id) for summary in _runs(engine, definition.workflow)]
-    return log_of(definition, [(run, engine.history(run.id)) for run in runs])
+    return log_of(definition, [(run, engine.history(run.id)) for run in runs], engine.now())
 
 
 def _runs(engine: Engine, workflow: str) -> Iterator[RunSummary]:

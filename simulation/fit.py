@@ -1,23 +1,25 @@
-"""A plan fitted to a log: arrivals by the hour of the week, agents' durations, shares of options, people's work.
+"""A plan fitted to a log: arrivals by the hour of the week, agents' and signals' times, shares, people's work.
 
 Where a log knows who decided, each person's handling time is what passed, within their hours, between a decision and
 what came last before it: the opening of the request, its claim, or the person's decision before. That is an upper
 bound: what a person did besides counts as handling. Where it knows nobody, how long requests were open is taken as it
 is, and as many are handled at once as there are; one that its deadline ended, or the log, lasted at least as long.
+So it is with signals: in a wait that its timeout ended, or the log, one would have come later.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from holdpoint.engine.canonical import Json, canonical, decoded
-from holdpoint.engine.definition import AgentState, Definition, HumanState
+from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.people import ROLE, is_role
-from holdpoint.simulation.draws import of_censored, of_sample
+from holdpoint.simulation.draws import Distribution, of_censored, of_sample
 from holdpoint.simulation.given import Given
 from holdpoint.simulation.hours import DAYS, SECOND, Hours, Shifts, parse_hours
 from holdpoint.simulation.log import Log, Passage
@@ -50,6 +52,7 @@ def fit(definition: Definition, log: Log, roles: Mapping[str, frozenset[str]]) -
             if _has_values(definition, name, log)
         },
         habits={name: _habit(found, is_delay=not log.has_people) for name, found in asking.items()},
+        signals=dict(_signals(definition, by_state, log)),
     )
 
 
@@ -65,7 +68,8 @@ def _counted(values: Sequence[Json]) -> list[tuple[Json, int]]:
 
 
 def _arrivals(log: Log, zone: ZoneInfo) -> Arrivals:
-    first, last = log.starts[0], max([log.starts[-1], *(passage.settled_at for passage in log.passages)])
+    times = (passage.opened_at if passage.is_open else passage.settled_at for passage in log.passages)
+    first, last = log.starts[0], max([log.starts[-1], *times])
     span = max((last - first).total_seconds(), 86_400.0)
     rate = Rate(count=len(log.starts) / span * 604_800, unit="w")
     if span < _WEEKS * 604_800:
@@ -80,9 +84,7 @@ def _arrivals(log: Log, zone: ZoneInfo) -> Arrivals:
 def _work(passages: Sequence[Passage], outputs: Sequence[Json]) -> Work:
     takes = of_sample([_seconds(passage) for passage in passages])
     options = Counter(passage.option for passage in passages)
-    values = _counted(outputs) or [(None, 1)]
-    total = sum(count for _, count in values)
-    outcomes = [Outcome(output=value, weight=options[""] * count / total) for value, count in values if options[""]]
+    outcomes = list(_spread(Outcome(weight=options[""]), outputs)) if options[""] else []
     failed = next((passage for passage in passages if passage.option == "error"), None)
     if failed is not None:
         code = failed.code or "agent_error"
@@ -92,17 +94,46 @@ def _work(passages: Sequence[Passage], outputs: Sequence[Json]) -> Work:
     return Work(takes=takes, outcomes=tuple(outcomes))
 
 
+def _spread(outcome: Outcome, values: Sequence[Json]) -> Iterator[Outcome]:
+    """An outcome with each of the values that it had, as often as it had them."""
+    counted = _counted(values) or [(None, 1)]
+    total = sum(count for _, count in counted)
+    yield from (replace(outcome, output=value, weight=outcome.weight * count / total) for value, count in counted)
+
+
+def _signals(definition: Definition, passages: Mapping[str, Sequence[Passage]], log: Log) -> Iterator[tuple[str, Work]]:
+    """When which signals come to the waits that got some."""
+    for name, found in passages.items():
+        state = definition.states.get(name)
+        came = [passage for passage in found if not passage.is_default and not passage.is_open]
+        if not isinstance(state, WaitState) or not came:
+            continue
+        options = Counter(passage.option for passage in came)
+        outcomes = [
+            one
+            for signal, option in state.takes.items()
+            if options[option]
+            for one in _spread(Outcome(signal=signal, weight=options[option]), log.signals.get((name, option), ()))
+        ]
+        yield name, Work(takes=_lasting(found), outcomes=tuple(outcomes))
+
+
+def _lasting(passages: Sequence[Passage]) -> Distribution:
+    """How long it takes until people or signals end what began, at least one of which did."""
+    cut = [_seconds(passage) for passage in passages if passage.is_default or passage.is_open]
+    ended = [_seconds(passage) for passage in passages if not passage.is_default and not passage.is_open]
+    return of_censored(ended, cut)
+
+
 def _seconds(passage: Passage) -> float:
     return (passage.settled_at - passage.opened_at).total_seconds()
 
 
 def _habit(passages: Sequence[Passage], *, is_delay: bool) -> Habit:
     by_people = [passage for passage in passages if not passage.is_default and not passage.is_open]
-    ended = [_seconds(passage) for passage in by_people]
-    cut = [_seconds(passage) for passage in passages if passage.is_default or passage.is_open]
     return Habit(
         options=dict(Counter(passage.option for passage in by_people)),
-        takes=of_censored(ended, cut) if is_delay and ended else None,
+        takes=_lasting(passages) if is_delay and by_people else None,
     )
 
 

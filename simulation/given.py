@@ -13,7 +13,7 @@ from holdpoint.engine.people import ROLE
 from holdpoint.simulation.draws import Distribution
 from holdpoint.simulation.hours import Hours, parse_hours
 from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Group, Habit, Outcome, Plan, Work, numbered
-from holdpoint.simulation.samples import samples
+from holdpoint.simulation.samples import meets, sample, samples
 
 HOURS = "mon-fri 09:00-17:00"
 HANDLING = Distribution(kind="exp", numbers=(900.0,))
@@ -71,7 +71,7 @@ def complete(definition: Definition, given: Given, known: Mapping[str, frozenset
         people=given.people or tuple(_people(definition, known, assumed)),
         agents={**dict(_agents(definition, given, assumed)), **given.agents},
         habits=given.habits,
-        signals=given.signals,
+        signals=dict(_signals(definition, given, assumed)),
     )
     assumed += [
         f"decisions of {state.name!r}: each of {', '.join(state.options)} is as likely"
@@ -141,6 +141,22 @@ def _agents(definition: Definition, given: Given, assumed: list[str]) -> Iterato
         made = "empty" if state.output is None else f"{len(values)} made from its schema"
         assumed.append(f"agent {state.name!r}: takes {AGENT_TIME} and never fails; output: {made}")
         yield state.name, Work(takes=AGENT_TIME, outcomes=tuple(Outcome(output=value) for value in values))
+
+
+def _signals(definition: Definition, given: Given, assumed: list[str]) -> Iterator[tuple[str, Work]]:
+    """What comes to waits, with data from the schema where there must be some and nobody says what."""
+    for name, work in given.signals.items():
+        state = definition.states[name]
+        schema = state.output if isinstance(state, WaitState) else None
+        lacking = [one for one in work.outcomes if one.output is None and not meets(schema, None)]
+        if not lacking:
+            yield name, work
+            continue
+        made = sample(schema, f"data of a signal to {name!r}")
+        signals = ", ".join(dict.fromkeys(str(one.signal) for one in lacking))
+        assumed.append(f"signals to {name!r}: data of {signals} made from its schema")
+        outcomes = (replace(one, output=made) if one in lacking else one for one in work.outcomes)
+        yield name, replace(work, outcomes=tuple(outcomes))
 
 
 def _people(definition: Definition, known: Mapping[str, frozenset[str]], assumed: list[str]) -> Iterator[Group]:

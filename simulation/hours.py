@@ -84,6 +84,11 @@ class Shifts:
         index = bisect_right(self.starts, at) - 1
         return index >= 0 and at < self.ends[index]
 
+    def next_on(self, at: int) -> int:
+        """When somebody first works from that time on; `NEVER` where nobody does any more."""
+        index = bisect_right(self.ends, at)
+        return max(at, self.starts[index]) if index < len(self.starts) else NEVER
+
     def worked(self, at: int) -> int:
         """How much of the time before *at* is working time."""
         index = bisect_right(self.starts, at) - 1

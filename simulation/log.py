@@ -8,25 +8,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from holdpoint.engine import jsonschemas
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import AgentState, Definition, HumanState
+from holdpoint.engine.definition import TIMEOUT, AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
 from holdpoint.engine.model import Entry
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.views import Run
+from holdpoint.simulation.samples import meets
 
 COLUMNS = ("run", "state", "option", "opened_at", "settled_at")
 OPTIONAL = ("by",)
 _ENDS = {"agent.succeeded": "", "agent.failed": "error", "agent.crashed": "crash"}
+_STEERED = ("operator.moved", "operator.cancelled", "run.cancelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A request, or an attempt of an agent (whose option is empty, `error` or `crash`).
+    """A request, an attempt of an agent (whose option is empty, `error` or `crash`), or a wait for signals.
 
     `by` is the person; None where a deadline did it, or where the log knows nobody. `begun_at` is when the person
-    claimed it. One that `is_open` had not come to its end when the log did.
+    claimed it. One that `is_open` had not come to its end when the log did, or an operator ended it.
     """
 
     run: str
@@ -44,14 +45,15 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """What happened. `inputs` and `outputs` are values that occurred, as often as they did; `has_people` says that the
-    log knows who decided.
+    """What happened. `inputs` and `outputs` are values that occurred, as often as they did, and `signals` what they
+    brought, by state and option; `has_people` says that the log knows who decided.
     """
 
     passages: tuple[Passage, ...]
     starts: tuple[datetime, ...]
     inputs: tuple[Json, ...] = ()
     outputs: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
+    signals: Mapping[tuple[str, str], tuple[Json, ...]] = field(default_factory=dict)
     has_people: bool = True
 
 
@@ -96,11 +98,39 @@ def passages_of(run: str, entries: Iterable[Entry]) -> Iterator[Passage]:
             began = None
 
 
+def waits_of(run: str, entries: Iterable[Entry], until: datetime) -> Iterator[Passage]:
+    """The waits of a run from its history, with the one that nothing has ended *until* then.
+
+    A wait whose signal had come before it began took no time.
+    """
+    state, since = "", None
+    for entry in entries:
+        if entry.kind == "wait.started":
+            state, since = entry.data["state"], entry.at
+        elif entry.kind == "wait.ended":
+            option = entry.data["option"]
+            yield Passage(
+                run=run,
+                state=entry.data["state"],
+                option=option,
+                opened_at=since or entry.at,
+                settled_at=entry.at,
+                is_default=option == TIMEOUT,
+            )
+            since = None
+        elif entry.kind in _STEERED and since is not None:
+            yield Passage(run=run, state=state, option="", opened_at=since, settled_at=entry.at, is_open=True)
+            since = None
+    if since is not None:
+        yield Passage(run=run, state=state, option="", opened_at=since, settled_at=max(since, until), is_open=True)
+
+
 def read_log(path: Path, definition: Definition) -> Log:
     """A log from a CSV file: `run,state,option,opened_at,settled_at` and, where people are known, `by`.
 
-    The option is empty for an agent, or `error` or `crash`. A request whose `by` is empty was settled by its deadline,
-    one whose `settled_at` is empty was still open when the log ended. Raises `NotFound`, or `Invalid` with the line.
+    The option is empty for an agent, or `error` or `crash`. A request whose `by` is empty was settled by its deadline;
+    a request or wait whose `settled_at` is empty was still open when the log ended. Raises `NotFound`, or `Invalid`
+    with the line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -133,10 +163,13 @@ def _check_columns(path: Path, names: Iterable[str]) -> None:
 def _passage(path: Path, number: int, row: Mapping[str, str], definition: Definition, has_people: bool) -> Passage:
     state, option, by = row["state"], row["option"] or "", (row.get("by") or "") or None
     found = definition.states.get(state)
-    if not isinstance(found, AgentState | HumanState):
-        hint = did_you_mean(state, definition.states) or "name one that is an agent or asks people"
+    if found is None:
+        hint = did_you_mean(state, definition.states) or f"there are {', '.join(definition.states)}"
         raise Invalid(f"{path}:{number}: there is no such state {state!r}; {hint}", code="log")
-    allowed = found.on if isinstance(found, HumanState) else ("", "error", "crash")
+    if not isinstance(found, AgentState | HumanState | WaitState) or (isinstance(found, WaitState) and not found.takes):
+        what = f"state {state!r} is no agent, asks nobody and waits for no signal"
+        raise Invalid(f"{path}:{number}: {what}; leave its rows out", code="log")
+    allowed = ("", "error", "crash") if isinstance(found, AgentState) else found.on
     is_open = not row["settled_at"]
     if option not in allowed and not (is_open and option == ""):
         hint = did_you_mean(option, allowed) or f"allowed: {', '.join(repr(one) for one in allowed)}"
@@ -154,23 +187,28 @@ def _passage(path: Path, number: int, row: Mapping[str, str], definition: Defini
         option=option,
         opened_at=opened_at,
         settled_at=settled_at,
-        by=by,
-        is_default=is_default or option == "timeout",
+        by=None if isinstance(found, WaitState) else by,
+        is_default=is_default or option == TIMEOUT,
         is_open=is_open,
         message="as in the log" if option == "error" else "",
     )
 
 
-def log_of(definition: Definition, runs: Iterable[tuple[Run, Sequence[Entry]]]) -> Log:
-    """The log of runs with their histories, as far as the definition has their states."""
+def log_of(definition: Definition, runs: Iterable[tuple[Run, Sequence[Entry]]], now: datetime) -> Log:
+    """The log of runs with their histories, up to *now*, as far as the definition has their states."""
     passages: list[Passage] = []
     outputs: dict[str, list[Json]] = {}
+    signals: dict[tuple[str, str], list[Json]] = {}
     starts, inputs = [], []
     for run, entries in runs:
         starts.append(run.started_at)
         if _takes(definition, run.input):
             inputs.append(run.input)
-        passages += [passage for passage in passages_of(run.id, entries) if _is_known(definition, passage)]
+        found = (*passages_of(run.id, entries), *waits_of(run.id, entries, now))
+        known = [passage for passage in found if _is_known(definition, passage)]
+        for name, option, value in _brought(definition, run, known):
+            signals.setdefault((name, option), []).append(value)
+        passages += known
         for name, result in run.results.items():
             if isinstance(definition.states.get(name), AgentState):
                 outputs.setdefault(name, []).append(result)
@@ -179,22 +217,28 @@ def log_of(definition: Definition, runs: Iterable[tuple[Run, Sequence[Entry]]]) 
         starts=tuple(sorted(starts)),
         inputs=tuple(inputs),
         outputs={name: tuple(values) for name, values in outputs.items()},
+        signals={name: tuple(values) for name, values in signals.items()},
     )
+
+
+def _brought(definition: Definition, run: Run, passages: Iterable[Passage]) -> Iterator[tuple[str, str, Json]]:
+    """What the last signal to each wait of a run brought, with its state and option, as far as the wait takes it."""
+    last = {passage.state: passage for passage in passages if not passage.is_default and not passage.is_open}
+    for name, passage in last.items():
+        state = definition.states[name]
+        if isinstance(state, WaitState) and name in run.results and meets(state.output, run.results[name]):
+            yield name, passage.option, run.results[name]
 
 
 def _takes(definition: Definition, value: Json) -> bool:
     """Whether a run of the definition can start with an input that another one had."""
-    if definition.input is None:
-        return bool(value == {})
-    try:
-        jsonschemas.validate(definition.input, value, "input", "input")
-    except Invalid:
-        return False
-    return True
+    return bool(value == {}) if definition.input is None else meets(definition.input, value)
 
 
 def _is_known(definition: Definition, passage: Passage) -> bool:
     state = definition.states.get(passage.state)
     if isinstance(state, AgentState):
         return state.value is None
+    if isinstance(state, WaitState):
+        return bool(state.takes) and (passage.is_default or passage.is_open or passage.option in state.takes.values())
     return isinstance(state, HumanState) and (passage.is_default or passage.option in state.options)

@@ -81,6 +81,8 @@ def _of_items(who: tuple[str, str], items: Sequence[Item], since: int, until: in
     length = until - since
     yield (*who, "open_mean"), _overlap(((item.opened_at, item.settled_at) for item in items), since, until) / length
     yield (*who, "queue_mean"), _overlap(((item.opened_at, _picked_up(item)) for item in items), since, until) / length
+    off_duty = ((item.opened_at, _came_in(item)) for item in items)
+    yield (*who, "off_duty_mean"), _overlap(off_duty, since, until) / length
     yield (*who, "open_at_end"), sum(_is_open(item, until) for item in items)
     if who[0] == "state":
         yield from _of_options(who[1], settled)
@@ -110,6 +112,12 @@ def _of_people(toils: Mapping[str, Toil], since: int, until: int) -> Iterator[tu
 def _picked_up(item: Item) -> int | None:
     """When a request no longer waits for somebody to begin with it."""
     return item.settled_at if item.begun_at is None else item.begun_at
+
+
+def _came_in(item: Item) -> int:
+    """When a request no longer waits for the hours of those who may decide it: more people do not make it sooner."""
+    at, picked_up = item.opened_at if item.on_duty_at is None else item.on_duty_at, _picked_up(item)
+    return at if picked_up is None else min(at, picked_up)
 
 
 def _is_open(item: Item, at: int) -> bool:

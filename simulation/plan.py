@@ -59,9 +59,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One thing that an agent may do: give an output, fail with an error, or crash; or a signal that may come."""
+    """One thing that an agent may do: give an output, fail with an error, or crash; or a signal that may come.
+
+    `takes` is None where it takes as long as its `Work` says.
+    """
 
     weight: float = 1
+    takes: Distribution | None = None
     output: Json = None
     error: str | None = None
     code: str = "agent_error"
@@ -71,10 +75,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """How long an agent takes for an attempt (or a signal to come), and what comes of it."""
+    """How long an agent takes for an attempt (or a signal to come), and what comes of it.
 
-    takes: Distribution
+    `takes` is that of the outcomes that have none of their own.
+    """
+
+    takes: Distribution = NO_TIME
     outcomes: tuple[Outcome, ...]
+
+    def time_of(self, outcome: Outcome) -> Distribution:
+        """How long it takes until this comes of it."""
+        return outcome.takes or self.takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +165,7 @@ class Plan:
 
 
 _ANY_HABIT = Habit()
-_NO_WORK = Work(takes=NO_TIME, outcomes=(Outcome(),))
+_NO_WORK = Work(outcomes=(Outcome(),))
 
 
 def people_of(group: Group) -> tuple[str, ...]:

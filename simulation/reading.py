@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from io import StringIO
 from pathlib import Path as File
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from holdpoint.engine import jsonschemas
+from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
@@ -20,7 +21,8 @@ from holdpoint.engine.people import check_person
 from holdpoint.engine.times import parse_time
 from holdpoint.schema.nodes import Document, Path, Place
 from holdpoint.schema.reader import read
-from holdpoint.simulation.draws import parse_distribution
+from holdpoint.schema.report import suggestion
+from holdpoint.simulation.draws import NO_TIME, parse_distribution
 from holdpoint.simulation.given import HANDLING, HOURS, Given
 from holdpoint.simulation.hours import parse_hours, parse_zone
 from holdpoint.simulation.plan import (
@@ -337,25 +339,33 @@ class _Reader:
             keys = self._mapping(path, (when, "outcomes", *single))
             if keys is None:
                 continue
-            takes = self._as((*path, when), parse_distribution) if self._has(path, keys, when) else None
-            places = list(self._items((*path, "outcomes"))) if "outcomes" in keys else [path]
-            for place in places if "outcomes" in keys else ():
-                self._mapping(place, ("weight", *single))
-            outcomes = tuple(outcome(place, name) for place in places if isinstance(self._value(place), dict))
+            places = [path]
+            if "outcomes" in keys:
+                listed = self._items((*path, "outcomes"))
+                places = [place for place in listed if self._mapping(place, ("weight", when, *single)) is not None]
+            timed = [place for place in dict.fromkeys((path, *places)) if when in self._value(place)]
+            takes = {place: self._as((*place, when), parse_distribution) for place in timed}
+            for place in places:
+                if path not in takes and place not in takes:
+                    self._missing(place, when)
+            outcomes = tuple(replace(outcome(place, name), takes=takes.get(place)) for place in places)
             if outcomes and not any(one.weight for one in outcomes):
                 self._wrong(self._at((*path, "outcomes")), f"no outcome of {_name(path)} has a weight above 0")
-            if takes is not None and outcomes:
-                yield name, Work(takes=takes, outcomes=outcomes)
+            yield name, Work(takes=takes.get(path) or NO_TIME, outcomes=outcomes)
 
     def _agent_outcome(self, path: Path, name: str) -> Outcome:
         keys, state = self._value(path), self.definition.states[name]
         if "output" in keys and isinstance(state, AgentState):
             self._check((*path, "output"), state.output, "output")
+        code = keys.get("code", "agent_error")
+        if code not in tuple(FAILURES):
+            hint = suggestion(str(code), tuple(FAILURES))
+            self._wrong(self._at((*path, "code")), f"no agent fails with the code {_shown(code)}", hint)
         return Outcome(
             weight=self._weight(path),
             output=keys.get("output"),
             error=keys.get("error"),
-            code=str(keys.get("code", "agent_error")),
+            code=str(code),
             is_crash=self._flag(path, keys, "crash"),
         )
 

@@ -23,13 +23,17 @@ class Trip:
 
 @dataclass(slots=True, kw_only=True)
 class Item:
-    """A request: `begun_at` is when somebody took it up, `how` who or what settled it."""
+    """A request: `begun_at` is when somebody took it up, `how` who or what settled it.
+
+    `on_duty_at` is when somebody who may decide it was first on duty; None where nobody may.
+    """
 
     case: int
     state: str
     visit: int
     lane: str
     opened_at: int
+    on_duty_at: int | None = None
     begun_at: int | None = None
     settled_at: int | None = None
     how: How | None = None

@@ -11,7 +11,7 @@ from holdpoint.engine.times import format_time
 from holdpoint.simulation.estimates import Estimate
 from holdpoint.simulation.measures import Key
 from holdpoint.simulation.plan import Group
-from holdpoint.simulation.study import COMPARED, Study
+from holdpoint.simulation.study import COMPARED, WAIT, Study
 
 COLUMNS = ("day", "kind", "name", "measure", "value")
 COMPARED_NAMES: Mapping[Key, str] = dict(
@@ -26,6 +26,7 @@ POINTS = " points"
 _LITTLE = 0.05
 _FULL = 0.95
 _GROWTH = 1.5
+_SLIGHT = 0.1
 
 
 def say_span(seconds: float) -> str:
@@ -83,9 +84,11 @@ def choke(study: Study) -> list[str]:
         f"requests for {role!r} wait most: {say_count(value('queue_mean'))} at any time wait for somebody to begin, "
         f"half of them {say_span(value('wait_p50'))}, one in ten {say_span(value('wait_p90'))} or longer"
     )
-    said += [_busy(study, group) for group in study.plan.people if group.count is not None and _serves(group, role)]
+    groups = [group for group in study.plan.people if group.count is not None and _serves(group, role)]
+    said += _reasons(study, role, groups)
+    said += [_busy(study, group) for group in groups]
     if value("default_share") > 0:
-        said.append(f"{say_share(value('default_share'))} of them end by their deadline")
+        said.append(f"{say_share(value('default_share'))} of these requests end by their deadline")
     growth = _growth(study, role)
     if growth is not None:
         said.append(growth)
@@ -99,8 +102,27 @@ def _serves(group: Group, role: str) -> bool:
 def _busy(study: Study, group: Group) -> str:
     share = study.value("group", group.name, "utilisation")
     who = f"the {group.count} in {group.name!r} are" if group.count != 1 else f"{group.name!r}, one person, is"
-    why = " they cannot keep up" if share >= _FULL else " it is their hours, not their number" if share < 0.5 else ""
-    return f"{who} busy {say_share(share)} of their hours" + (f":{why}" if why else "")
+    return f"{who} busy {say_share(share)} of their hours" + (": they cannot keep up" if share >= _FULL else "")
+
+
+def _reasons(study: Study, role: str, groups: Sequence[Group]) -> Iterator[str]:
+    """What the waiting is for: for hours to begin, which more people do not change, and for somebody to be free."""
+    share = study.value("role", role, "off_duty_mean") / study.value("role", role, "queue_mean")
+    if groups and share >= _SLIGHT:
+        yield (
+            f"{say_share(share)} of that waiting is until their hours begin: "
+            "other hours would shorten it, more people would not"
+        )
+    if groups and 1 - share >= _SLIGHT:
+        more = "" if _is_in_vain(study, groups) else ": more people would shorten it"
+        yield f"{say_share(1 - share)} of that waiting is until somebody is free{more}"
+
+
+def _is_in_vain(study: Study, groups: Sequence[Group]) -> bool:
+    """Whether one more was tried in these groups, and nowhere made waits clearly shorter."""
+    names = [group.name for group in groups]
+    tried = [variant.differences[WAIT] for variant in study.variants if variant.group in names]
+    return bool(tried) and not any(found.high < 0 for found in tried)
 
 
 def _growth(study: Study, role: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdpoint.engine import jsonschemas
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Invalid
 from holdpoint.schema import samples as made_up
@@ -21,3 +22,8 @@ def samples(schema: Json, what: str, count: int = made_up.MAX_SAMPLES) -> list[J
     if not found:
         raise Invalid(f"no value could be made for the {what}; give one in the configuration", code="simulation")
     return found[:count]
+
+
+def meets(schema: Json, value: Json) -> bool:
+    """Whether a value meets a schema; each does where there is none."""
+    return schema is None or not jsonschemas.errors(schema, value, "value")

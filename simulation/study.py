@@ -25,8 +25,9 @@ MAX_VARIANTS = 2
 _BUSY = 0.3
 _DEFAULTS = 0.005
 
+WAIT: Key = ("all", "", "wait_mean")
 COMPARED: tuple[Key, ...] = (
-    ("all", "", "wait_mean"),
+    WAIT,
     ("all", "", "wait_p90"),
     ("all", "", "default_share"),
     ("all", "", "open_mean"),
@@ -52,10 +53,24 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What a change does: the differences from the plan as it was given, replication by replication."""
+    """What a change does: the differences from the plan as it was given, replication by replication.
+
+    `group` is the one that has one more, where that is the change.
+    """
 
     title: str
     differences: Mapping[Key, Estimate]
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """What is simulated for a variant."""
+
+    title: str
+    definition: Definition
+    plan: Plan
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +124,12 @@ def study(
         return found
     changes = list(_changes(found))
     variants = []
-    for index, (title, changed, adapted) in enumerate(changes):
+    for index, change in enumerate(changes):
         numbers = []
-        for number, record in enumerate(_records(changed, adapted, backlog)):
+        for number, record in enumerate(_records(change.definition, change.plan, backlog)):
             numbers.append(_measured(record, plan))
             tell(total * (index + 1) + number + 1, total * (len(changes) + 1))
-        variants.append(Variant(title=title, differences=_differences(base, numbers)))
+        variants.append(Variant(title=change.title, group=change.group, differences=_differences(base, numbers)))
     return replace(found, variants=tuple(variants))
 
 
@@ -205,12 +220,13 @@ def _moment(days: Sequence[Day]) -> Moment:
     )
 
 
-def _changes(found: Study) -> Iterator[tuple[str, Definition, Plan]]:
+def _changes(found: Study) -> Iterator[_Change]:
     """What would ease it: one more of the busiest people, and more time where most requests end by their deadline."""
     plan, definition = found.plan, found.definition
     busy = [group for group in plan.people if _load(found, group) >= _BUSY]
     for group in sorted(busy, key=lambda group: -_load(found, group))[:MAX_VARIANTS]:
-        yield f"one more in {group.name!r}", definition, with_people(plan, group.name, (group.count or 0) + 1)
+        more = with_people(plan, group.name, (group.count or 0) + 1)
+        yield _Change(title=f"one more in {group.name!r}", definition=definition, plan=more, group=group.name)
     late = [
         name
         for name in found.names("state", "default_share")
@@ -232,7 +248,7 @@ def _changes(found: Study) -> Iterator[tuple[str, Definition, Plan]]:
         ):
             longer = Duration(days=2 * timeout.days, seconds=2 * timeout.seconds)
             title = f"timeout of {name!r} {longer} instead of {timeout}"
-            yield title, with_timeout(definition, name, longer), plan
+            yield _Change(title=title, definition=with_timeout(definition, name, longer), plan=plan)
 
 
 def _load(found: Study, group: Group) -> float:

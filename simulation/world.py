@@ -100,6 +100,7 @@ class _Lane:
 
     label: str
     choices: Mapping[str, _Choice]
+    shifts: tuple[Shifts | None, ...]
     unlimited: _Person | None
     waiting: list[tuple[tuple[int, int, int], int, _Task]] = field(default_factory=list)
 
@@ -225,6 +226,8 @@ class _World:
         if not lane.choices:
             self.record.nobody[task.item.state] += 1
             return
+        if task.item.on_duty_at is None:
+            task.item.on_duty_at = min(self.now if one is None else one.next_on(self.now) for one in lane.shifts)
         lane.put(task, self._next())
         idle = [person for name in lane.choices if (person := self._people[name]).task is None and self._is_on(person)]
         if idle:
@@ -333,10 +336,10 @@ class _World:
         plan = self.plan.work(state)
         visit, tried = run.visit, f"{attempt.number}/{run.crashes}"
         index = pick([one.weight for one in plan.outcomes], self._draw(case, state, visit, f"outcome/{tried}"))
-        seconds = plan.takes.at(self._draw(case, state, visit, f"agent/{tried}"))
+        version, outcome = case.course.version, plan.outcomes[index]
+        seconds = plan.time_of(outcome).at(self._draw(case, state, visit, f"agent/{tried}"))
         is_late = seconds > work.timeout
         end = self.now + round(min(seconds, work.timeout) * SECOND)
-        version, outcome = case.course.version, plan.outcomes[index]
         command = _late(attempt.token, work.timeout) if is_late else _finished(attempt.token, outcome)
         times, spent = self.record.agents.get(state, (0, 0))
         self.record.agents[state] = (times + 1, spent + end - self.now)
@@ -353,8 +356,8 @@ class _World:
             return
         visit = run.visit
         index = pick([one.weight for one in plan.outcomes], self._draw(case, state, visit, "signal"))
-        after = plan.takes.at(self._draw(case, state, visit, "signal after"))
         outcome, version = plan.outcomes[index], case.course.version
+        after = plan.time_of(outcome).at(self._draw(case, state, visit, "signal after"))
         command = Send(name=outcome.signal or "", data=outcome.output)
         key: Key = ("signal", index)
         at = self.now + round(after * SECOND)
@@ -472,7 +475,8 @@ class _World:
             }
         )
         unlimited = (person for name in choices if (person := self._people[name]).group.names is None)
-        return _Lane(label=_label(request), choices=choices, unlimited=next(unlimited, None))
+        shifts = tuple(dict.fromkeys(self._people[name].shifts for name in choices))
+        return _Lane(label=_label(request), choices=choices, shifts=shifts, unlimited=next(unlimited, None))
 
     def _without_initiators(self, choices: Mapping[str, _Choice]) -> Mapping[str, _Choice]:
         """The choices without those of unlimited initiators, who leave a request to others who may decide it too."""

@@ -168,6 +168,24 @@ def test_it_is_fitted_to_the_database(capsys: pytest.CaptureFixture[str], projec
     assert found["assumed"] == []
 
 
+def test_signals_are_fitted_to_the_database(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    waits = "  sent: {type: wait, signal: [read, lost], timeout: 9d, on: {read: end, lost: kept, timeout: kept}}\n"
+    text = WORKFLOW.replace("  sent: {type: end}\n", f"{waits}  end: {{type: end}}\n")
+    (project / "workflows" / "letters.yaml").write_text(text)
+    (project / "flow.toml").write_text('[people.ann]\nroles = ["boss"]\n')
+    with Engine(project=".") as engine:
+        definition = engine.load("workflows/letters.yaml")
+        for signal in ("read", "read", "lost"):
+            run = engine.decide(engine.start(definition).id, "approve", by="ann")
+            engine.signal(run.id, signal)
+
+    found = _json(capsys, "--fit", "--days", "9", "--replications", "2", "--no-what-if")
+
+    assert not [line for line in found["assumed"] if line.startswith("signals")]
+    assert found["numbers"]["runs"]["success"]["share"][0] == pytest.approx(2 / 3, abs=0.15)
+    assert found["waiting"] == {}
+
+
 def test_it_is_fitted_to_a_log(capsys: pytest.CaptureFixture[str], project: Path) -> None:
     rows = "".join(
         f"r{day},ask,approve,2026-01-{day:02}T09:00:00Z,2026-01-{day:02}T10:00:00Z\n" for day in range(1, 29)

@@ -11,6 +11,7 @@ import holdpoint
 from holdpoint import api
 from holdpoint.engine.errors import Invalid
 from holdpoint.simulation.fit import fit
+from holdpoint.simulation.given import complete
 from holdpoint.simulation.log import log_of, read_log
 from holdpoint.testing import Clock
 
@@ -28,6 +29,7 @@ states:
     default: reject
   end: {type: end}
 """
+DAY = 86_400
 HEADER = "run,state,option,by,opened_at,settled_at\n"
 
 
@@ -89,6 +91,106 @@ def test_a_log_without_people_gives_times_as_they_are(tmp_path: Path) -> None:
     assert takes.at(0.3) == 3_600
 
 
+WAIT = """
+workflow: waits
+states:
+  authority:
+    type: wait
+    signal: [cleared, objected]
+    output: {type: object, required: [ref], properties: {ref: {type: string}}}
+    timeout: 10d
+    on: {cleared: end, objected: end, timeout: end}
+  end: {type: end}
+"""
+
+
+def test_a_log_gives_when_signals_come_and_which(tmp_path: Path) -> None:
+    rows = (
+        "r1,authority,cleared,2026-01-05T09:00:00Z,2026-01-07T09:00:00Z\n"
+        "r2,authority,cleared,2026-01-05T09:00:00Z,2026-01-07T09:00:00Z\n"
+        "r3,authority,objected,2026-01-05T09:00:00Z,2026-01-09T09:00:00Z\n"
+        "r4,authority,timeout,2026-01-05T09:00:00Z,2026-01-15T09:00:00Z\n"
+        "r5,authority,,2026-01-08T09:00:00Z,\n"
+    )
+    definition = api.loads(WAIT)
+
+    given = fit(definition, read_log(_log(tmp_path, rows, HEADER.replace("by,", "")), definition), {})
+
+    work = given.signals["authority"]
+    assert [(one.signal, one.weight, one.output) for one in work.outcomes] == [
+        ("cleared", 2, None),
+        ("objected", 1, None),
+    ]
+    assert [work.takes.at(share) / DAY for share in (0.1, 0.3, 0.5, 0.8)] == [2, 2, 4, 100]
+    plan = complete(definition, given, {})
+    assert [one.output for one in plan.signals["authority"].outcomes] == [{"ref": "some text"}] * 2
+    assert "signals to 'authority': data of cleared, objected made from its schema" in plan.assumed
+
+
+def test_the_histories_give_when_signals_came_which_and_with_what() -> None:
+    clock = Clock(datetime(2026, 1, 5, tzinfo=UTC))
+    with holdpoint.Engine("memory://", clock=clock) as engine:
+        definition = engine.loads(WAIT)
+        cleared, objected, again, _, cancelled, _ = (engine.start(definition).id for _ in range(6))
+        clock.advance(engine, "2d")
+        engine.signal(cleared, "cleared", {"ref": "A"})
+        engine.signal(again, "cleared", {"ref": "B"})
+        clock.advance(engine, "2d")
+        engine.signal(objected, "objected", {"ref": "C"})
+        engine.cancel(cancelled, reason="no")
+        clock.advance(engine, "6d")
+        engine.start(definition)
+        clock.advance(engine, "1d")
+        runs = [engine.get_run(one.id) for one in engine.runs().items]
+        log = log_of(definition, [(run, engine.history(run.id)) for run in runs], clock())
+
+    work = fit(definition, log, {}).signals["authority"]
+
+    shares = sorted((one.signal or "", one.output["ref"], one.weight) for one in work.outcomes)
+    assert shares == [("cleared", "A", 1), ("cleared", "B", 1), ("objected", "C", 1)]
+    lasted = sorted((passage.option, (passage.settled_at - passage.opened_at).days) for passage in log.passages)
+    assert lasted == [
+        ("", 1),
+        ("", 4),
+        ("cleared", 2),
+        ("cleared", 2),
+        ("objected", 4),
+        ("timeout", 10),
+        ("timeout", 10),
+    ]
+    assert [work.takes.at(share) / DAY for share in (0.1, 0.3, 0.4, 0.6)] == [2, 2, 4, 100]
+
+
+def test_a_signal_that_came_before_its_wait_took_no_time() -> None:
+    text = """
+workflow: early
+states:
+  ask: {type: approval, message: "?", on: {go: pay}, timeout: never}
+  pay: {type: wait, signal: paid, next: end}
+  end: {type: end}
+"""
+    clock = Clock(datetime(2026, 1, 5, tzinfo=UTC))
+    with holdpoint.Engine("memory://", clock=clock) as engine:
+        run = engine.start(engine.loads(text))
+        engine.signal(run.id, "paid", 7)
+        clock.advance(engine, "2d")
+        run = engine.decide(run.id, "go", by="ann")
+        log = log_of(api.loads(text), [(run, engine.history(run.id))], clock())
+
+    work = fit(api.loads(text), log, {}).signals["pay"]
+
+    assert (work.takes.at(0.5), [(one.signal, one.output) for one in work.outcomes]) == (0, [("paid", 7)])
+
+
+def test_waits_that_got_no_signal_say_nothing_of_signals(tmp_path: Path) -> None:
+    definition = api.loads(WAIT)
+    rows = "r1,authority,timeout,2026-01-05T09:00:00Z,2026-01-15T09:00:00Z\n"
+
+    given = fit(definition, read_log(_log(tmp_path, rows, HEADER.replace("by,", "")), definition), {})
+
+    assert given.signals == {}
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -97,11 +199,21 @@ def test_a_log_without_people_gives_times_as_they_are(tmp_path: Path) -> None:
         ("r,ask,approve,,yesterday,2026-01-05T09:00:00Z\n", "log.csv:2: 'yesterday' is not a time"),
         ("r,ask,approve,,2026-01-05T09:00:01Z,2026-01-05T09:00:00Z\n", "settled before it was opened"),
         ("", "nothing below the header"),
+        (
+            "r,later,,,2026-01-05T09:00:00Z,2026-01-05T09:00:00Z\n",
+            "state 'later' is no agent, asks nobody and waits for",
+        ),
+        ("r,pay,payed,,2026-01-05T09:00:00Z,2026-01-05T09:00:00Z\n", "has no option 'payed'; did you mean 'paid'"),
     ],
 )
 def test_a_log_that_does_not_fit_is_refused(tmp_path: Path, rows: str, said: str) -> None:
+    pay = "pay: {type: wait, signal: [paid, lost], on: {paid: later, lost: end}}"
+    later = "later: {type: wait, for: 1d, next: end}"
+    text = TEXT.replace("reject: end}", "reject: pay}").replace("  end:", f"  {pay}\n  {later}\n  end:")
+    definition = api.loads(text)
+
     with pytest.raises(Invalid, match=said):
-        read_log(_log(tmp_path, rows), api.loads(TEXT))
+        read_log(_log(tmp_path, rows), definition)
 
 
 def test_a_column_too_few_or_too_many_is_said(tmp_path: Path) -> None:
@@ -132,7 +244,7 @@ def test_the_history_of_a_database_gives_the_same() -> None:
             else:
                 engine.decide(run.id, option, by="ann")
         runs = [engine.get_run(one.id) for one in engine.runs().items]
-        log = log_of(definition, [(run, engine.history(run.id)) for run in runs])
+        log = log_of(definition, [(run, engine.history(run.id)) for run in runs], clock())
 
     given = fit(definition, log, {"ann": frozenset({"boss"})})
 
@@ -151,4 +263,4 @@ def test_a_database_without_runs_has_nothing_to_fit() -> None:
     definition = api.loads(TEXT)
 
     with pytest.raises(Invalid, match="no run of 'fitted' is there to fit to"):
-        fit(definition, log_of(definition, []), {})
+        fit(definition, log_of(definition, [], datetime(2026, 1, 5, tzinfo=UTC)), {})

@@ -32,6 +32,15 @@ def test_work_goes_on_where_it_was_left_the_evening_before() -> None:
     assert shifts.after(12 * HOUR, 0) == 12 * HOUR
 
 
+def test_the_next_time_on_duty_is_now_or_when_hours_begin_again() -> None:
+    shifts = Shifts(parse_hours("mon-fri 09:00-17:00", ROME), MONDAY, 7 * DAY)
+
+    times = [shifts.next_on(shifts.starts[0] + after * 3_600 * SECOND) - shifts.starts[0] for after in (-1, 3, 8, 9)]
+
+    assert times == [0, 3 * 3_600 * SECOND, DAY, DAY]
+    assert shifts.next_on(60 * DAY) == NEVER
+
+
 def test_work_that_the_calendar_does_not_hold_never_ends() -> None:
     shifts = Shifts(parse_hours("mon 09:00-10:00", ROME), MONDAY, 7 * DAY)
 

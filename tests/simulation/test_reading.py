@@ -72,6 +72,21 @@ signals:
     assert [outcome.signal for outcome in given.signals["pause"].outcomes] == ["paid", "lost"]
 
 
+def test_an_outcome_has_a_time_of_its_own_or_that_beside_outcomes() -> None:
+    given = _read("""
+agents:
+  work: {takes: 1m, outcomes: [{output: {ok: true}}, {error: broken, takes: 9m}]}
+signals:
+  pause: {outcomes: [{signal: paid, after: 5d}, {signal: lost, after: 30d}]}
+""")
+
+    times = {
+        name: [work.time_of(one).at(0.5) for one in work.outcomes]
+        for name, work in {**given.agents, **given.signals}.items()
+    }
+    assert times == {"work": [60, 540], "pause": [5 * 86_400, 30 * 86_400]}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -107,6 +122,20 @@ signals:
         ),
         ("decisions: {ask: {options: {approve: 0}}}", "no option in 'decisions.ask.options' has a weight above 0"),
         ("decisions: {ask: {patience: {option: no, after: 1h}}}", "there is no option 'no'; allowed: approve, reject"),
+        (
+            "signals: {pause: {outcomes: [{signal: paid, after: 1h}, {signal: lost}]}}",
+            "sim.yaml:1:57: error: 'after' is missing in 'signals.pause.outcomes.1'; add 'after: …'",
+        ),
+        ("agents: {work: {outcomes: [{error: no}]}}", "1:28: error: 'takes' is missing in 'agents.work.outcomes.0'"),
+        ("agents: {work: {outcomes: [{error: no, takes: soon}]}}", "sim.yaml:1:47: error: 'soon' is not a duration"),
+        (
+            "agents: {work: {takes: 1m, error: late, code: agent_tiemout}}",
+            "sim.yaml:1:47: error: no agent fails with the code 'agent_tiemout'; did you mean 'agent_timeout'?",
+        ),
+        (
+            "agents: {work: {takes: 1m, outcomes: [{error: x, code: [a]}]}}",
+            "1:56: error: no agent fails with the code ['a']",
+        ),
         ("signals: {pause: {after: 1h}}", "state 'pause' takes no signal nothing; allowed: paid, lost"),
         ("days: 1\ndays: 2", "duplicate key 'days'"),
         ("days: !!int 3", "tags"),

@@ -15,12 +15,14 @@ import holdpoint
 from holdpoint import api, settings
 from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import Invalid
+from holdpoint.simulation.estimates import Estimate
 from holdpoint.simulation.given import complete, with_reviewers
 from holdpoint.simulation.hours import DAY, SECOND
 from holdpoint.simulation.plan import Plan
 from holdpoint.simulation.reading import read_config
 from holdpoint.simulation.record import Record
-from holdpoint.simulation.study import study, with_timeout
+from holdpoint.simulation.report import choke
+from holdpoint.simulation.study import WAIT, study, with_timeout
 from holdpoint.simulation.world import rules_of, simulate
 from holdpoint.testing import Clock
 
@@ -288,6 +290,48 @@ states:
     assert [trip.status for trip in untold.trips] == ["failure"] * 5 + ["open"] * 3
 
 
+def test_each_signal_comes_after_its_own_time() -> None:
+    text = """
+workflow: w
+states:
+  pay: {type: wait, signal: [paid, lost], on: {paid: end, lost: gone}}
+  end: {type: end}
+  gone: {type: end, outcome: failure}
+"""
+    outcomes = "[{signal: paid}, {signal: lost, after: 3d}]"
+
+    record = _record(text, f"days: 30\narrivals: 3/d\nsignals: {{pay: {{after: 1d, outcomes: {outcomes}}}}}")
+
+    lasted = {
+        (trip.status, (trip.ended_at - trip.began_at) / DAY) for trip in record.trips if trip.ended_at is not None
+    }
+    assert lasted == {("success", 1), ("failure", 3)}
+
+
+def test_each_outcome_of_an_agent_takes_its_own_time() -> None:
+    text = 'workflow: w\nstates:\n  a: {type: agent, python: "x:y", next: end}\n  end: {type: end}\n'
+    outcomes = "[{output: 1}, {error: late, takes: 2m}]"
+
+    record = _record(text, f"days: 20\narrivals: 3/d\nagents: {{a: {{takes: 1m, outcomes: {outcomes}}}}}")
+
+    lasted = {(trip.status, (trip.ended_at or 0) - trip.began_at) for trip in record.trips if trip.status != "open"}
+    assert lasted == {("success", MINUTE), ("failed", 2 * MINUTE)}
+
+
+def test_data_that_a_signal_must_have_and_nobody_gives_is_made_and_said() -> None:
+    text = """
+workflow: w
+states:
+  pay: {type: wait, signal: paid, output: {type: integer, minimum: 5}, next: end}
+  end: {type: end}
+"""
+    config = "days: 9\narrivals: {rate: 1/d, fixed: true}\nsignals: {pay: {after: 1d}}"
+
+    assert "success" in {trip.status for trip in _record(text, config).trips}
+    assumed = _plan(api.loads(text), config).assumed
+    assert "signals to 'pay': data of paid made from its schema" in assumed
+
+
 def test_a_value_that_the_workflow_refuses_is_said() -> None:
     text = GATE.replace(
         "    timeout: 4h", "    form: {type: object, properties: {n: {type: integer}}}\n    timeout: 4h"
@@ -333,6 +377,65 @@ def test_one_more_person_and_more_time_are_tried_where_they_matter() -> None:
     person, time = (variant.differences for variant in found.variants)
     assert person["all", "", "wait_mean"].high < 0
     assert time["all", "", "default_share"].high < 0
+
+
+def _said(config: str, *, is_compared: bool = False) -> list[str]:
+    definition = api.loads(GATE.replace("4h", "4d"))
+    return choke(study(definition, _plan(definition, f"replications: 4\n{config}"), is_compared=is_compared))
+
+
+@pytest.mark.parametrize("is_compared", [True, False])
+def test_who_works_when_requests_come_is_not_said_to_lack_hours(is_compared: bool) -> None:
+    hours = '"mon-fri 09:00-17:00"'
+    people = f"people: {{b: {{count: 1, roles: [boss], hours: {hours}, takes: exp(15m)}}}}"
+
+    said = _said(f"arrivals: {{rate: 15/d, hours: {hours}}}\n{people}", is_compared=is_compared)
+
+    assert not [line for line in said if "hours begin" in line]
+    assert [line.partition(" ")[2] for line in said if "that waiting" in line] == [
+        "% of that waiting is until somebody is free: more people would shorten it"
+    ]
+
+
+def test_who_is_there_for_two_hours_a_day_is_said_to_lack_hours() -> None:
+    said = _said('arrivals: 5/d\npeople: {b: {count: 3, roles: [boss], hours: "mon-sun 09:00-11:00", takes: 5m}}')
+
+    assert [line.partition(" ")[2] for line in said if "that waiting" in line] == [
+        "% of that waiting is until their hours begin: other hours would shorten it, more people would not"
+    ]
+
+
+def test_hours_and_number_are_told_apart_where_both_make_people_wait() -> None:
+    said = _said('arrivals: 9/d\npeople: {b: {count: 1, roles: [boss], hours: "mon-sun 09:00-13:00", takes: exp(20m)}}')
+
+    parts = [float(line.split()[0]) for line in said if "that waiting" in line]
+    assert len(parts) == 2
+    assert sum(parts) == pytest.approx(100, abs=0.1)
+
+
+def test_more_people_are_not_promised_where_one_more_was_tried_in_vain() -> None:
+    definition = api.loads(GATE)
+    plan = _plan(definition, "arrivals: 30/d\npeople: {b: {count: 1, roles: [boss], hours: always, takes: 40m}}")
+    found = study(definition, replace(plan, replications=3))
+    one, *others = found.variants
+    differences = {**one.differences, WAIT: Estimate(mean=-1, low=-3, high=1)}
+    in_vain = replace(found, variants=(replace(one, differences=differences), *others))
+
+    assert any("more people would" in line for line in choke(found))
+    assert not any("more people would" in line for line in choke(in_vain))
+
+
+def test_what_waits_for_hours_is_what_is_left_with_people_without_end() -> None:
+    config = (
+        'days: 20\narrivals: 20/d\npeople: {{b: {{count: {}, roles: [boss], hours: "mon-sun 09:00-12:00", takes: 6m}}}}'
+    )
+    definition = api.loads(GATE.replace("4h", "4d"))
+
+    few, many = (study(definition, _plan(definition, config.format(count)), is_compared=False) for count in (1, 200))
+
+    left = many.value("role", "boss", "queue_mean")
+    assert few.value("role", "boss", "queue_mean") > left > 0
+    assert few.value("role", "boss", "off_duty_mean") == pytest.approx(left, rel=1e-6)
 
 
 def test_a_longer_timeout_is_another_definition() -> None:
