@@ -63,8 +63,8 @@ def command(
 
     People choose every option, or nobody answers; agents give values made up from their schemas, fail and crash;
     signals come, early too; runs are cancelled. With the extra explore, runs at random take values that hypothesis
-    draws. Each shortest way that breaks a rule, or an invariant of the scenario
-    file, is printed as a scenario, and the exit status is 1.
+    draws. Each shortest way that breaks a rule, or an invariant of the scenario file, is printed as a scenario, and the
+    exit status is 1.
     """
     found = trials.explore(
         call.locate(workflow),

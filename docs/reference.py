@@ -322,8 +322,12 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
         "each: `file`, `percent`, `by_kind`, `missing` (`kind`, `where`, `text`, `line`)",
     ),
     "explore": (
-        ("workflow", "problems", "runs", "situations", "invariants", "complete", "percent", "missing", "written"),
-        "each problem `rule`, `message`, `scenario` (YAML), `path` and `played`; `percent` and `missing` as in `test`",
+        (
+            *("workflow", "problems", "runs", "situations", "invariants", "complete", "stopped_by"),
+            *("percent", "missing", "written", "unwritten"),
+        ),
+        "each problem `rule`, `message`, `scenario` (YAML), `path` and `played`; `stopped_by` is `time`, `problems`, "
+        "`size` or null; `percent` and `missing` as in `test`, and so is `unwritten`",
     ),
     "fmt": (("files",), "each `file`, `status` (`unchanged`, `formatted`, `would change`, `invalid`) and `findings`"),
     "diff-workflow": (
