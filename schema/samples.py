@@ -1,4 +1,4 @@
-"""Made-up values that meet JSON Schemas: the typical and the extreme ones in order, or any at random.
+"""Made-up values that meet JSON Schemas: the typical and the extreme ones in order.
 
 It costs nothing to import, its first value is the plainest, and the values that a workflow's conditions compare with
 can be put in. What hypothesis draws, for exploring at random, is another thing.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from random import Random
 from typing import Any, Final
 
 from holdpoint.engine import jsonschemas
@@ -58,42 +57,9 @@ def is_met(schema: Json, value: Json) -> bool:
     return True
 
 
-def made_up(schema: Json, chance: Random) -> Any:
-    """A value at random that meets a schema of the plain kind that workflows have."""
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return chance.choice(schema["enum"])
-    kind = schema.get("type")
-    kind = chance.choice(kind) if isinstance(kind, list) else kind
-    if kind == "object" or (kind is None and "properties" in schema):
-        required = schema.get("required", [])
-        return {
-            name: made_up(part, chance)
-            for name, part in properties_of(schema).items()
-            if name in required or chance.random() < 0.5
-        }
-    if kind == "array":
-        count = max(schema.get("minItems", 0), chance.randint(0, 2))
-        items = [made_up(schema.get("items", {}), chance) for _ in range(count)]
-        return _distinct(items) if schema.get("uniqueItems", False) else items
-    if kind in ("integer", "number"):
-        low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-        low = low + 1 if "exclusiveMinimum" in schema else low
-        high = schema.get("maximum", low + chance.choice([1, 10, 10_000]))
-        return chance.randint(int(low), max(int(low), int(high)))
-    if kind == "boolean":
-        return chance.random() < 0.5
-    return None if kind == "null" else next(_texts(schema))
-
-
 def properties_of(schema: Mapping[str, Json]) -> dict[str, Json]:
     """The schemas of an object's members; of one that is only required, one that takes anything."""
     return {**{name: {} for name in schema.get("required", [])}, **schema.get("properties", {})}
-
-
-def _distinct(items: Iterable[Json]) -> list[Json]:
-    return [json.loads(text) for text in dict.fromkeys(map(json.dumps, items))]
 
 
 def _candidates(schema: Json, hints: Hints, name: str) -> Iterator[Json]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,7 +11,7 @@ import pytest
 
 from holdpoint.cli import main
 from holdpoint.engine.jsonschemas import validate
-from holdpoint.schema.samples import made_up, matching, samples
+from holdpoint.schema.samples import matching, samples
 
 Flow: TypeAlias = Callable[..., tuple[int, str, str]]
 
@@ -328,10 +327,6 @@ def test_samples_meet_their_schema_and_are_different(schema: dict[str, Any]) -> 
     assert len({json.dumps(value) for value in found}) == len(found)
     for value in found:
         validate(schema, value, "value", "sample")
-    if "anyOf" not in schema:
-        for seed in range(20):
-            if schema.get("type") != "array":
-                validate(schema, made_up(schema, random.Random(seed)), "value", "sample")
 
 
 def test_samples_go_to_both_sides_of_what_is_compared_with() -> None:

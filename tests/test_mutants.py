@@ -17,9 +17,8 @@ import pytest
 
 from holdpoint.engine.errors import Finding
 from holdpoint.schema import check_text, read_value
-from holdpoint.schema.samples import made_up
 from holdpoint.sources import files_below
-from tests.walking import Walk
+from tests.walking import Walk, made_up
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = files_below(ROOT / "workflows")

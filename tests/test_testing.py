@@ -74,7 +74,7 @@ def test_all_that_is_not_so_is_told(engine: holdpoint.Engine) -> None:
     [
         ({"decied": "x"}, "step 1 does none; a step does one of"),
         ({"tick": True, "advance": "1d"}, "step 1 does advance, tick; a step does one of"),
-        ({"advance": "1d", "by": "ann"}, "step 1: 'by' says nothing beside 'advance'; allowed: none"),
+        ({"advance": "1d", "by": "ann"}, "step 1: 'by' says nothing beside 'advance'; allowed: ticks"),
     ],
 )
 def test_what_is_no_step_is_refused_and_nothing_is_done(

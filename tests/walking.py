@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import holdpoint
+from holdpoint.engine.canonical import Json
 from holdpoint.scenarios.rules import unapproved
-from holdpoint.schema.samples import made_up
+from holdpoint.schema.samples import properties_of, samples
 from holdpoint.testing import Clock
 
 OFTEN = 60
 """Steps after which a walk is broken off: by then its people have been asked again and again."""
+
+
+def made_up(schema: Json, chance: Random) -> Any:
+    """A value at random that meets a schema of the plain kind that workflows have."""
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return chance.choice(schema["enum"])
+    kind = schema.get("type")
+    kind = chance.choice(kind) if isinstance(kind, list) else kind
+    if kind == "object" or (kind is None and "properties" in schema):
+        required = schema.get("required", [])
+        return {
+            name: made_up(part, chance)
+            for name, part in properties_of(schema).items()
+            if name in required or chance.random() < 0.5
+        }
+    if kind == "array":
+        count = max(schema.get("minItems", 0), chance.randint(0, 2))
+        items = [made_up(schema.get("items", {}), chance) for _ in range(count)]
+        return _distinct(items) if schema.get("uniqueItems", False) else items
+    if kind in ("integer", "number"):
+        low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+        low = low + 1 if "exclusiveMinimum" in schema else low
+        high = schema.get("maximum", low + chance.choice([1, 10, 10_000]))
+        return chance.randint(int(low), max(int(low), int(high)))
+    if kind == "boolean":
+        return chance.random() < 0.5
+    return None if kind == "null" else samples(schema)[0]
+
+
+def _distinct(items: Iterable[Json]) -> list[Json]:
+    return [json.loads(text) for text in dict.fromkeys(map(json.dumps, items))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
