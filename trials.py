@@ -81,7 +81,7 @@ def evaluate(
     *agents* are those that the cases make up, those of a *recording*, or real ones, which run in the *project*. Each
     case is played *repeat* times, so many at once as there are *workers*; *on_played* is told after each of how many
     it was one. *recommendation* (paths by state) and *cost* (paths) add to what the cases say. Raises `NotFound`,
-    `DefinitionError` and `Invalid` where a file is wrong.
+    `DefinitionError` and `Invalid` where a file is wrong, `UsageError` where *recommendation* or *cost* is.
     """
     from holdpoint.api import load
     from holdpoint.evaluation.playing import Setting

@@ -9,12 +9,12 @@ import click
 from holdpoint import Engine, Request, Run
 from holdpoint.commands import Call, Command, advance_option, pass_call
 from holdpoint.commands.completion import any_ids, request_options
+from holdpoint.commands.given import read_answers, read_edit, under_review
 from holdpoint.commands.lookup import requests_before
 from holdpoint.commands.output import say
-from holdpoint.commands.render import finish, form_of
-from holdpoint.commands.values import read_object, read_text, read_value
+from holdpoint.commands.render import finish
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Conflict, Invalid
+from holdpoint.engine.errors import Conflict
 
 
 @click.command(cls=Command)
@@ -61,8 +61,8 @@ def command(
                     option,
                     by=call.who,
                     comment=comment,
-                    answers=_answers(request, option, file, pairs),
-                    artifact=None if artifact is None else _edit(request, artifact),
+                    answers=read_answers(request, option, file, pairs),
+                    artifact=None if artifact is None else read_edit(request, artifact),
                     base=base,
                     at=state,
                     key=key,
@@ -80,7 +80,7 @@ def command(
 
 def _say_what_became_of_the_edit(call: Call, engine: Engine, run: Run, request: Request | None) -> None:
     """Which revision the person's edit is, and how to see what it changed of the one before."""
-    shown = _under_review(request)
+    shown = under_review(request)
     decision = None if request is None else engine.get_request(request.id).decision
     if shown is None or decision is None:
         return
@@ -120,29 +120,3 @@ def _request_meant(engine: Engine, target: str, state: str | None) -> Request | 
     if found:
         return engine.get_request(found[0].id) if len(found) == 1 else None
     return next((request for request in requests_before(engine, run) if state in (None, request.state)), None)
-
-
-def _answers(request: Request | None, option: str, file: str | None, pairs: Sequence[str]) -> Json:
-    """The answers as given; keys are looked at where they can still be refused."""
-    if request is None:
-        return read_object(file, pairs, None, "answers", is_free=True)
-    form = form_of(request, option)
-    # An agent's output may have keys that its schema does not name; a form's answers may not.
-    is_free = request.status != "open" or form is None or request.kind == "crash"
-    return read_object(file, pairs, form, "answers", is_free=is_free)
-
-
-def _edit(request: Request | None, name: str) -> Json:
-    """The edit in a file: text where the revision shown is a text, or none is shown and it will be refused."""
-    shown = _under_review(request)
-    if shown is None or isinstance(shown.get("content"), str):
-        return read_text(name)
-    value = read_value(name)
-    if value is None:
-        raise Invalid(f"file {name!r} holds null, which is no edit", code="artifact")
-    return value
-
-
-def _under_review(request: Request | None) -> Mapping[str, Json] | None:
-    """The artifact that an edit is of: the first that is shown; None where there is none yet."""
-    return next((item for item in request.show if item.get("revision") is not None), None) if request else None

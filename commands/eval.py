@@ -14,7 +14,7 @@ from holdpoint import trials
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.completion import workflows
-from holdpoint.commands.output import print_json, say
+from holdpoint.commands.output import print_json, say, warn
 from holdpoint.commands.tables import Cell, Column, print_table
 from holdpoint.engine.errors import UsageError
 
@@ -147,6 +147,9 @@ def _print(study: Study) -> None:
         names = ", ".join(study.parted[:_MOST_SHOWN])
         more = f" and {len(study.parted) - _MOST_SHOWN} more" if len(study.parted) > _MOST_SHOWN else ""
         say(f"{len(study.parted)} of {len(study.versions[0].cases)} cases end otherwise by B: {names}{more}")
+    for mark, version in zip(_MARKS, study.versions, strict=False):
+        for text in version.warnings:
+            warn(f"{mark}: {text}")
 
 
 def _row(line: Line, *, is_compared: bool) -> list[Cell]:

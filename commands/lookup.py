@@ -13,6 +13,17 @@ def requests_before(engine: Engine, run: Run) -> Iterator[Request]:
     return (engine.get_request(request_id) for request_id in reversed(opened))
 
 
+def last_request_in(engine: Engine, run_id: str, state: str, visit: int | None = None) -> Request | None:
+    """The last request that a run opened in a state, or in one visit of it; None where it never did."""
+    place, found = ("", 0), None
+    for entry in engine.history(run_id):
+        if entry.kind == "state.entered":
+            place = entry.data["state"], entry.data["visit"]
+        elif entry.kind == "request.opened" and place[0] == state and visit in (None, place[1]):
+            found = entry.data["request"]
+    return None if found is None else engine.get_request(found)
+
+
 def settled_by_silence(engine: Engine, run: Run) -> Request | None:
     """The request of a run whose deadline has settled it, while nobody has come by to write that; else None."""
     if run.status != "running" or run.attempt is not None or run.requests:

@@ -11,8 +11,9 @@ from holdpoint import api, trials
 from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import run_ids, workflows
+from holdpoint.commands.given import read_answers, read_edit
+from holdpoint.commands.lookup import last_request_in
 from holdpoint.commands.output import Part, print_json, say, warn
-from holdpoint.commands.values import read_object, read_value
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import NotFound, UsageError
 
@@ -37,7 +38,7 @@ _PAGE = 100
 @click.option("--comment", metavar="TEXT", help="with this comment,")
 @click.option("-a", "pairs", metavar="KEY=VALUE", multiple=True, help="with this answer; KEY=@FILE reads a file,")
 @click.option("--answers", metavar="FILE", help="with these answers, as JSON or YAML,")
-@click.option("--artifact", metavar="FILE", help="with this edit, as JSON or YAML.")
+@click.option("--artifact", metavar="FILE", help="with this edit of the artifact under review.")
 @click.option("--exit-code", "is_strict", is_flag=True, help="Exit with 1 if any does not end the same.")
 @pass_call
 def command(
@@ -65,22 +66,24 @@ def command(
     is_many = is_all or bool(status) or limit is not None
     _check(runs, workflow, state, option, is_many=is_many)
     definition = None if workflow is None else api.load(call.locate(workflow))
+
+    def played(engine: Engine, run: str) -> Replay:
+        has_values = bool(pairs or answers or artifact)
+        request = last_request_in(engine, run, state, visit) if has_values and state is not None else None
+        return engine.what_if(
+            run,
+            definition,
+            at=state,
+            visit=visit,
+            decide=option,
+            by=by or call.person,
+            comment=comment,
+            answers=read_answers(request, option or "", answers, pairs),
+            artifact=None if artifact is None else read_edit(request, artifact),
+        )
+
     with call.engine() as engine:
-        chosen = list(runs) or _chosen(engine, definition, status, limit)
-        replays = [
-            engine.what_if(
-                run,
-                definition,
-                at=state,
-                visit=visit,
-                decide=option,
-                by=by or call.person,
-                comment=comment,
-                answers=read_object(answers, pairs, None, "answers", is_free=True),
-                artifact=None if artifact is None else read_value(artifact),
-            )
-            for run in chosen
-        ]
+        replays = [played(engine, run) for run in list(runs) or _chosen(engine, definition, status, limit)]
     if call.is_json:
         print_json({"runs": [one.to_dict() for one in replays], "summary": trials.summary(replays).to_dict()})
     else:

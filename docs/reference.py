@@ -1,5 +1,5 @@
 """Writes the reference from what it is about: the language from its JSON Schema, the commands from click, the Python
-API from its signatures and docstrings, scenario files from theirs.
+API from its signatures and docstrings, scenario files and files of cases from theirs.
 
 `python docs/reference.py` writes the pages in docs/reference; `pages()` gives them by name, for a test to compare.
 """
@@ -23,13 +23,14 @@ from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.errors import REFUSALS
 from holdpoint.engine.expressions.evaluate import _SPECIAL_FILTERS, _SPECIAL_TESTS
 from holdpoint.engine.expressions.filters import FILTERS, TESTS
+from holdpoint.evaluation.reading import COLUMNS, cases_schema
 from holdpoint.scenarios.checks import LATER as LATER_EXPECTATIONS
 from holdpoint.scenarios.checks import VERBS
 from holdpoint.scenarios.model import Played
 from holdpoint.scheduler.serve import Server
 from holdpoint.scheduler.tick import COUNTS
 from holdpoint.schema import available
-from holdpoint.schema.codes import CODES, SCENARIO_CODES
+from holdpoint.schema.codes import CASE_CODES, CODES, SCENARIO_CODES
 from holdpoint.schema.sheet import AVAILABLE_TYPES
 from holdpoint.sources import scenarios_schema_text
 
@@ -44,6 +45,7 @@ def pages() -> dict[str, str]:
     made = {
         "language.md": language(),
         "scenarios.md": scenarios(),
+        "cases.md": cases(),
         "commands.md": commands(),
         "python.md": python(),
     }
@@ -272,11 +274,57 @@ def scenarios() -> Iterator[str]:
     yield from _table(["code", "rule"], [[f"`{code}`", _cell(rule.rule)] for code, rule in SCENARIO_CODES.items()])
 
 
-def _keys(title: str, part: Schema) -> Iterator[str]:
-    """A table of a part's keys."""
+# -- cases
+
+
+def cases() -> Iterator[str]:
+    """The lines of the page on files of cases."""
+    schema = cases_schema()
+    parts = schema["$defs"]
+    yield "# Files of cases"
+    yield ""
+    yield (
+        "A file of cases, in YAML or CSV, is played and measured by `flow eval`. How to write one is in "
+        "[Measure a workflow on many cases](../how-to/evaluate.md)."
+    )
+    yield from _keys("## A file", schema)
+    yield from _keys("## A case", parts["case"])
+    yield ""
+    yield (
+        "What agents give is described as [in scenarios](scenarios.md#what-agents-give), and what is expected by the "
+        "[expectations of scenarios](scenarios.md#expectations). Expectations are met or missed, and measured as such."
+    )
+    yield from _keys("## A rule", parts["rule"], parts["decisions"]["description"])
+    yield from _keys("## A signal", parts["signals"]["items"])
+    yield ""
+    yield "## Columns"
+    yield ""
+    yield (
+        "A file that ends in `.csv` has a case a row, below a header with these columns; an empty cell says nothing. "
+        "A cell is a text where the schema of the input says `string`, else JSON where it is JSON."
+    )
+    yield ""
+    yield from _table(["column", "what its cells say"], [[f"`{name}`", _cell(text)] for name, text in COLUMNS.items()])
+    yield ""
+    yield "## Findings"
+    yield ""
+    yield (
+        "What is wrong with a file is said before anything is played, by the codes that "
+        "[flow check](language.md#findings) has for the shape of a file, for names, times, durations and expectations "
+        "those of [scenario files](scenarios.md#findings), and by these:"
+    )
+    yield ""
+    yield from _table(["code", "rule"], [[f"`{code}`", _cell(rule.rule)] for code, rule in CASE_CODES.items()])
+
+
+def _keys(title: str, part: Schema, about: str = "") -> Iterator[str]:
+    """A table of a part's keys, below what there is to say of all of it."""
     yield ""
     yield title
     yield ""
+    if about:
+        yield _text(about)
+        yield ""
     required = part.get("required", ())
     rows = []
     for name, key in part["properties"].items():
@@ -341,8 +389,8 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
     ),
     "eval": (
         ("workflow", "cases", "repeat", "agents", "versions", "differences", "parted"),
-        "each version `file`, `version`, `measures`, `confusion` and `results`; a measure or difference has `value`, "
-        "`low`, `high` and `count`; `parted` names the cases that end otherwise by the second version",
+        "each version `file`, `version`, `measures`, `warnings`, `confusion` and `results`; a measure or difference "
+        "has `value`, `low`, `high` and `count`; `parted` names the cases that end otherwise by the second version",
     ),
     "schema": (("$schema", "$id", "…"), "the JSON Schema itself, with or without `--json`"),
     "graph": (("format", "graph"), "the drawing is a text"),

@@ -38,6 +38,8 @@ def _body(study: Study, title: str) -> Iterator[str]:
     yield _key(study)
     yield "<h2>Measures</h2>"
     yield _measures(study)
+    for version in study.versions:
+        yield from (f'<p class="soft">{escape(text)}{_of(study, version)}.</p>' for text in version.warnings)
     shares = list(_share_bars(study))
     if shares:
         yield intervals(shares, 0.0, 1.0, [(part / 4, f"{25 * part} %") for part in range(5)])
@@ -157,7 +159,7 @@ def _listed(study: Study) -> Iterator[str]:
         [
             escape(result.case),
             escape(version.file),
-            escape(" → ".join(result.path)),
+            escape(" → ".join(result.path) or "nowhere"),
             escape("; ".join(result.differences)),
         ]
         for version in study.versions

@@ -18,12 +18,14 @@ from holdpoint.engine.model import Entry
 from holdpoint.engine.people import assigned, is_excluded, is_role, may_act
 from holdpoint.engine.views import Request, Run
 from holdpoint.evaluation.cases import Case, Cases, Rule
+from holdpoint.evaluation.chance import drawn
 from holdpoint.evaluation.course import course_of
 from holdpoint.evaluation.driving import Driver, Reaction, Stop
 from holdpoint.evaluation.recording import Answer, Attempt, Event, Place
 from holdpoint.evaluation.standins import StandIns, agents_of
 from holdpoint.scenarios.agents import made_up, unscripted
 from holdpoint.scenarios.expect import Seen, differences
+from holdpoint.scenarios.play import refusal_missed
 from holdpoint.testing import Clock
 
 Agents: TypeAlias = Literal["made-up", "recorded", "real"]
@@ -46,6 +48,7 @@ class Opinion:
 class Result:
     """What became of a case, played once.
 
+    `status` is that of its run, or `refused` where none was started, and then `refused` is the code of the refusal.
     `met` is None where nothing was expected. `rounds` counts visits of return states, None where it did not start;
     `seconds` is from the start to the end by the virtual clock, None where it did not end; `elapsed` is what this
     machine took. `attempts` is what the agents gave.
@@ -65,6 +68,7 @@ class Result:
     cost: float | None
     seconds: float | None
     elapsed: float
+    refused: str | None = None
     opinions: Sequence[Opinion] = ()
     attempts: Mapping[Place, Sequence[Attempt]] = field(default_factory=dict)
 
@@ -105,9 +109,10 @@ def play(setting: Setting, case: Case, repeat: int) -> Result:
         "memory://", clock=clock, project=setting.project, agents=script.agents(), people={**setting.people}
     ) as engine:
         try:
-            run = engine.start(setting.definition, case.input, initiator=case.initiator)
+            played = drawn(setting.definition, case.name, repeat)
+            run = engine.start(played, case.input, initiator=case.initiator)
         except HoldpointError as error:
-            return _not_started(case, repeat, f"it does not start: {error.message}", time.perf_counter() - begun)
+            return _not_started(case, repeat, error, time.perf_counter() - begun)
         start = setting.cases.start
         events = [Event(at=start + one.after, verb="signal", name=one.name, data=one.data) for one in case.signals]
         stop = Driver(engine, clock, run.id, script, sorted(events, key=lambda event: event.at)).drive()
@@ -115,22 +120,24 @@ def play(setting: Setting, case: Case, repeat: int) -> Result:
         return _result(engine, run.id, setting, case, repeat, script, stop, elapsed)
 
 
-def _not_started(case: Case, repeat: int, text: str, elapsed: float) -> Result:
+def _not_started(case: Case, repeat: int, error: HoldpointError, elapsed: float) -> Result:
+    missed = refusal_missed(case.expect, error) if case.expect else None
     return Result(
         case=case.name,
         repeat=repeat,
-        status="failed",
+        status="refused",
         state=None,
         outcome=None,
         output=None,
         path=[],
-        stop=text,
-        met=False if case.expect else None,
-        differences=[text] if case.expect else [],
+        stop=f"it does not start: {error.message}",
+        met=missed is None if case.expect else None,
+        differences=[] if missed is None else [missed],
         rounds=None,
         cost=None,
         seconds=None,
         elapsed=elapsed,
+        refused=error.code,
     )
 
 
@@ -183,16 +190,17 @@ def _cost(paths: Sequence[Sequence[str]], attempts: Mapping[Place, Sequence[Atte
     """The sum of the numbers at these paths, over all that agents gave; None where nothing is to be summed."""
     if not paths:
         return None
-    total = 0.0
-    for state, *keys in paths:
-        for (name, _), made in attempts.items():
-            outputs = [getattr(one.outcome, "output", None) for one in made] if name == state else []
-            total += sum(_number(_at(output, keys)) for output in outputs)
-    return total
+    return sum((number for path in paths for number in numbers_at(path, attempts)), 0.0)
 
 
-def _number(value: Json) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+def numbers_at(path: Sequence[str], attempts: Mapping[Place, Sequence[Attempt]]) -> list[float]:
+    """The numbers at a path, in everything that the agent of its state gave."""
+    state, *keys = path
+    outputs = [
+        getattr(one.outcome, "output", None) for (name, _), made in attempts.items() if name == state for one in made
+    ]
+    found = [_at(output, keys) for output in outputs]
+    return [float(value) for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
 def _at(value: Json, keys: Sequence[str]) -> Json:

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -16,10 +17,12 @@ from typing import Final
 from holdpoint.engine.canonical import Json, parse_json
 from holdpoint.engine.definition import AgentState, Definition, HumanState
 from holdpoint.engine.durations import parse_duration
-from holdpoint.engine.errors import DefinitionError, Finding, Invalid, NotFound
+from holdpoint.engine.errors import DefinitionError, Finding, Invalid, NotFound, UsageError
 from holdpoint.engine.expressions import Expression, ExpressionSyntaxError, parse_expression
 from holdpoint.engine.times import parse_time
 from holdpoint.evaluation.cases import Case, Cases, Rule, Sent
+from holdpoint.evaluation.readings import Problem, Readings
+from holdpoint.scenarios.checks import Checker
 from holdpoint.scenarios.reading import scenarios_schema
 from holdpoint.schema.keywords import violations
 from holdpoint.schema.nodes import Path as Where
@@ -28,12 +31,20 @@ from holdpoint.schema.report import MAX_ERRORS, Report, TooManyErrors, suggestio
 from holdpoint.schema.shape import check_shape
 
 START: Final = "2026-01-05T09:00:00Z"
-_NAMES: Final = ("input", "artifacts", "visits")
-_RULE_COLUMNS: Final = {"decide": "decide", "by": "by", "after": "after", "comment": "comment"}
-_COLUMNS: Final = ("name", "initiator", "input", "agents", "expect", *_RULE_COLUMNS)
-
-Tell = Callable[[Where, str, str, str], None]
-"""Takes a finding: where it is, its code, what is wrong and what to do."""
+_RULE_COLUMNS: Final = ("decide", "by", "after", "comment")
+COLUMNS: Final[Mapping[str, str]] = {
+    "name": "what the case is called; it is needed",
+    "initiator": "who starts the run",
+    "input.KEY": "a key of the input; keys in it follow, each after a dot",
+    "expect.KEY": "what should be so at the end, as `expect.outcome` or `expect.output.KEY`",
+    "agents.STATE": "what the agent of a state gives",
+    "agents.STATE.KEY": "a key of what it gives",
+    "decide.STATE": "the option that is decided in a state, whatever the condition",
+    "by.STATE": "who decides it; without it, somebody who may",
+    "after.STATE": "how long after the request has opened",
+    "comment.STATE": "what is said with the decision",
+}
+"""The columns of cases in CSV, each with what its cells say."""
 
 
 @cache
@@ -52,19 +63,37 @@ def load_cases(
 ) -> Cases:
     """The cases of a file, for a workflow; *recommendation* and *cost* are laid over what it says.
 
-    Raises `NotFound`, or `DefinitionError` with what is wrong in it.
+    Raises `NotFound`, `DefinitionError` with what is wrong in it, or `UsageError` with what is wrong beside it.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise NotFound(f"{path} cannot be read: {error.strerror or error}") from None
     source = _csv(path, data, definition) if path.suffix.lower() == ".csv" else _yaml(path, data)
-    source.value["recommendation"] = {**source.value.get("recommendation", {}), **(recommendation or {})}
-    source.value["cost"] = [*source.value.get("cost", ()), *cost]
-    reader = _Reader(source, definition)
-    cases = reader.cases(path)
+    readings = Readings(definition)
+    try:
+        cases = _Reader(source, definition, readings).cases(path)
+    except TooManyErrors:
+        source.raise_errors()
+        raise
     source.raise_errors()
-    return cases
+    return _with_options(cases, readings, recommendation or {}, cost)
+
+
+def _with_options(cases: Cases, readings: Readings, recommendation: Mapping[str, str], cost: Sequence[str]) -> Cases:
+    """The cases with what options say beside them. Raises `UsageError` with what is wrong in an option."""
+    for state, text in recommendation.items():
+        _refuse(f"--recommend {state}={text}", readings.of_recommendation(state, text))
+    for text in cost:
+        _refuse(f"--cost {text}", readings.of_cost(text))
+    given = {state: text.split(".") for state, text in recommendation.items()}
+    paths = dict.fromkeys(tuple(path) for path in (*cases.cost, *(text.split(".") for text in cost)))
+    return replace(cases, recommendation={**cases.recommendation, **given}, cost=list(paths))
+
+
+def _refuse(option: str, problem: Problem | None) -> None:
+    if problem is not None:
+        raise UsageError(f"{option}: {problem.message}; {problem.fix}")
 
 
 OF: Final = "these cases"
@@ -74,9 +103,9 @@ OF: Final = "these cases"
 class _Source(ABC):
     """The value of a file, with where each part of it is."""
 
-    def __init__(self, file: str, value: Json) -> None:
+    def __init__(self, file: str, said: Json) -> None:
         self.file = file
-        self.value = value
+        self.said = said
         self.findings: list[Finding] = []
 
     @abstractmethod
@@ -84,8 +113,16 @@ class _Source(ABC):
         """The line that says what is at a path."""
 
     @abstractmethod
-    def tell(self, path: Where, code: str, message: str, fix: str) -> None:
-        """Take a finding."""
+    def value(self, path: Where, code: str, message: str, fix: str) -> None:
+        """Take a finding about the value at a path."""
+
+    @abstractmethod
+    def key(self, path: Where, code: str, message: str, fix: str) -> None:
+        """Take a finding about the key at the end of a path."""
+
+    @abstractmethod
+    def has_errors_below(self, path: Where) -> bool:
+        """Whether an error stands inside of the value at a path."""
 
     def raise_errors(self) -> None:
         """Raise `DefinitionError` if there is any finding."""
@@ -94,15 +131,21 @@ class _Source(ABC):
 
 
 class _Yaml(_Source):
-    def __init__(self, file: str, report: Report, value: Json) -> None:
-        super().__init__(file, value)
+    def __init__(self, file: str, report: Report, said: Json) -> None:
+        super().__init__(file, said)
         self._report = report
 
     def line(self, path: Where) -> int:
         return self._report.document.node(path).place.line
 
-    def tell(self, path: Where, code: str, message: str, fix: str) -> None:
+    def value(self, path: Where, code: str, message: str, fix: str) -> None:
         self._report.value(path, code, message, fix)
+
+    def key(self, path: Where, code: str, message: str, fix: str) -> None:
+        self._report.key(path, code, message, fix)
+
+    def has_errors_below(self, path: Where) -> bool:
+        return self._report.has_errors_below(path)
 
     def raise_errors(self) -> None:
         if self._report.has_errors:
@@ -112,14 +155,16 @@ class _Yaml(_Source):
 class _Csv(_Source):
     """Rows have lines, and no columns that one could name."""
 
-    def __init__(self, file: str, value: Json, lines: Sequence[int]) -> None:
-        super().__init__(file, value)
+    def __init__(self, file: str, said: Json, lines: Sequence[int]) -> None:
+        super().__init__(file, said)
         self._lines = lines
+        self._wrong: list[Where] = []
 
     def line(self, path: Where) -> int:
         return self._lines[int(path[1])] if len(path) > 1 and path[0] == "cases" else 1
 
-    def tell(self, path: Where, code: str, message: str, fix: str) -> None:
+    def value(self, path: Where, code: str, message: str, fix: str) -> None:
+        self._wrong.append(tuple(path))
         if len(self.findings) >= MAX_ERRORS:
             raise DefinitionError(self.findings, OF)
         where = ".".join(str(part) for part in path[2:]) if path[:1] == ("cases",) else ".".join(map(str, path))
@@ -129,6 +174,12 @@ class _Csv(_Source):
                 file=self.file, line=self.line(path), column=1, severity="error", code=code, message=message, fix=fix
             )
         )
+
+    def key(self, path: Where, code: str, message: str, fix: str) -> None:
+        self.value(path, code, message, fix)
+
+    def has_errors_below(self, path: Where) -> bool:
+        return any(where[: len(path)] == tuple(path) for where in self._wrong)
 
 
 def _yaml(path: Path, data: bytes) -> _Source:
@@ -159,11 +210,11 @@ def _csv(path: Path, data: bytes, definition: Definition) -> _Source:
     for number, (_, cells) in enumerate(rows[1:]):
         if len(cells) != len(header):
             message = f"the row has {len(cells)} cells, and the header {len(header)}"
-            source.tell(("cases", number), "HP421", message, "")
-        source.value["cases"].append(_case(header, cells, definition))
-    for found in violations(source.value, cases_schema()):
+            source.value(("cases", number), "HP421", message, "")
+        source.said["cases"].append(_case(header, cells, definition))
+    for found in violations(source.said, cases_schema()):
         message = f"does not meet {found.validator}: {found.validator_value!r}"
-        source.tell(found.absolute_path, "HP421", message, "")
+        source.value(found.absolute_path, "HP421", message, "")
     source.raise_errors()
     return source
 
@@ -178,15 +229,14 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _check_header(source: _Source, header: Sequence[str]) -> None:
+    firsts = {column.partition(".")[0] for column in COLUMNS}
     for name in header:
         first, _, rest = name.partition(".")
-        is_known = first in _COLUMNS and (bool(rest) or first in ("name", "initiator"))
+        is_known = first in firsts and (bool(rest) or first in COLUMNS)
         if not is_known or header.count(name) > 1:
             problem = "is there twice" if header.count(name) > 1 else "is not known"
-            fix = (
-                "columns are name, initiator, input.KEY, expect.KEY, agents.STATE and decide, by, after, comment.STATE"
-            )
-            source.tell((), "HP421", f"the column {name!r} {problem}", fix)
+            fix = f"columns are {', '.join(COLUMNS)}"
+            source.value((), "HP421", f"the column {name!r} {problem}", fix)
 
 
 def _case(header: Sequence[str], cells: Sequence[str], definition: Definition) -> Json:
@@ -198,7 +248,7 @@ def _case(header: Sequence[str], cells: Sequence[str], definition: Definition) -
         first, *keys = name.split(".")
         if first in _RULE_COLUMNS:
             rule = case.setdefault("decisions", {}).setdefault(".".join(keys), {})
-            rule[_RULE_COLUMNS[first]] = text
+            rule[first] = text
         elif not keys:
             case[first] = text
         else:
@@ -224,10 +274,12 @@ def _typed(text: str, schema: Json, keys: Sequence[str]) -> Json:
 class _Reader:
     """Makes cases of the value of a file, and reports what its workflow cannot do."""
 
-    def __init__(self, source: _Source, definition: Definition) -> None:
+    def __init__(self, source: _Source, definition: Definition, readings: Readings) -> None:
         self._source = source
-        self._value: Mapping[str, Json] = source.value
+        self._value: Mapping[str, Json] = source.said
         self._definition = definition
+        self._readings = readings
+        self._checker = Checker(source, definition, source.said)
         self._people = [
             state.name for state in definition.states.values() if isinstance(state, HumanState | AgentState)
         ]
@@ -242,10 +294,11 @@ class _Reader:
         for number, one in enumerate(value["cases"]):
             here: Where = ("cases", number)
             if one["name"] in names:
-                self._source.tell((*here, "name"), "HP403", f"two cases are named {one['name']!r}", "")
+                self._source.value((*here, "name"), "HP403", f"two cases are named {one['name']!r}", "")
             names.add(one["name"])
             self._check_agents((*here, "agents"), one.get("agents", {}))
             signals = self._signals((*here, "signals"), one.get("signals", []))
+            self._checker.check_end((*here, "expect"), one.get("expect", {}))
             cases.append(
                 Case(
                     name=one["name"],
@@ -264,25 +317,20 @@ class _Reader:
             start=self._time(("start",), value.get("start", START)),
             people=value.get("people"),
             recommendation={
-                state: self._path(("recommendation", state), text, state)
-                for state, text in value["recommendation"].items()
+                state: self._path(("recommendation", state), text, self._readings.of_recommendation(state, text))
+                for state, text in value.get("recommendation", {}).items()
             },
-            cost=[self._path(("cost", number), text) for number, text in enumerate(value["cost"])],
+            cost=[
+                self._path(("cost", number), text, self._readings.of_cost(text))
+                for number, text in enumerate(value.get("cost", ()))
+            ],
         )
 
-    def _path(self, where: Where, text: str, state: str | None = None) -> Sequence[str]:
+    def _path(self, where: Where, text: str, problem: Problem | None) -> Sequence[str]:
         """A path: a state, or `input` or `artifacts`, and keys."""
-        if state is not None:
-            self._check_state(where, state)
-        parts = text.split(".")
-        if parts[0] not in _NAMES:
-            self._check_state(where, parts[0])
-        return parts
-
-    def _check_state(self, where: Where, name: str) -> None:
-        states = list(self._definition.states)
-        if name not in states:
-            self._source.tell(where, "HP405", f"the workflow has no state {name!r}", suggestion(name, states))
+        if problem is not None:
+            self._source.value(where, *problem)
+        return text.split(".")
 
     def _check_agents(self, where: Where, agents: Mapping[str, Json]) -> None:
         known = [
@@ -293,7 +341,7 @@ class _Reader:
         for name in agents:
             if name not in known:
                 message = f"the workflow has no agent {name!r} that could be made up"
-                self._source.tell((*where, name), "HP405", message, suggestion(name, known))
+                self._source.value((*where, name), "HP405", message, suggestion(name, known))
 
     def _decisions(self, where: Where, decisions: Mapping[str, Json]) -> dict[str, Sequence[Rule]]:
         found: dict[str, Sequence[Rule]] = {}
@@ -301,7 +349,7 @@ class _Reader:
             place: Where = (*where, state)
             if state not in self._people:
                 message = f"the workflow has no state {state!r} in which people decide"
-                self._source.tell(place, "HP405", message, suggestion(state, self._people))
+                self._source.value(place, "HP405", message, suggestion(state, self._people))
             rules = written if isinstance(written, list) else [written]
             found[state] = [
                 self._rule((*place, number) if isinstance(written, list) else place, state, rule)
@@ -315,7 +363,7 @@ class _Reader:
         if found or ("decide" in rule) == ("silence" in rule):
             at = (*where, *found[0].absolute_path) if found else where
             fix = "write an option, or a rule with 'decide' or 'silence: true', and when, by, after, comment"
-            self._source.tell(at, "HP421", "it does not say what is decided", fix)
+            self._source.value(at, "HP421", "it does not say what is decided", fix)
             return Rule(option=None)
         self._check_option(where, state, rule.get("decide"))
         return Rule(
@@ -332,7 +380,7 @@ class _Reader:
         state = self._definition.states.get(name)
         if option is not None and isinstance(state, HumanState) and option not in state.options:
             message = f"{option!r} is not an option of state {name!r}"
-            self._source.tell(where, "HP405", message, suggestion(option, state.options))
+            self._source.value(where, "HP405", message, suggestion(option, state.options))
 
     def _condition(self, where: Where, text: str | None) -> Expression | None:
         if text is None:
@@ -340,11 +388,10 @@ class _Reader:
         try:
             found = parse_expression(text)
         except ExpressionSyntaxError as error:
-            self._source.tell(where, "HP421", f"the condition {text!r} cannot be read: {error}", "")
+            self._source.value(where, "HP421", f"the condition {text!r} cannot be read: {error}", "")
             return None
-        known = [*_NAMES, *self._definition.states]
-        for name in sorted(found.names - set(known)):
-            self._source.tell(where, "HP405", f"no value is called {name!r}", suggestion(name, known))
+        for problem in self._readings.of_condition(found):
+            self._source.value(where, *problem)
         return found
 
     def _signals(self, where: Where, signals: Sequence[Json]) -> list[Sent]:
@@ -352,7 +399,7 @@ class _Reader:
         for number, one in enumerate(signals):
             if one["signal"] not in known:
                 message = f"no wait of the workflow takes the signal {one['signal']!r}"
-                self._source.tell((*where, number, "signal"), "HP405", message, suggestion(one["signal"], known))
+                self._source.value((*where, number, "signal"), "HP405", message, suggestion(one["signal"], known))
         return [
             Sent(name=one["signal"], after=self._span((*where, number, "after"), one["after"]), data=one.get("data"))
             for number, one in enumerate(signals)
@@ -362,7 +409,7 @@ class _Reader:
         try:
             return parse_time(text)
         except Invalid as error:
-            self._source.tell(where, "HP404", str(error), "")
+            self._source.value(where, "HP404", str(error), "")
             return parse_time(START)
 
     def _span(self, where: Where, text: str | None) -> timedelta:
@@ -370,7 +417,7 @@ class _Reader:
             begun = parse_time(START)
             return timedelta() if text is None else parse_duration(text).after(begun, UTC) - begun
         except Invalid as error:
-            self._source.tell(where, "HP404", str(error), "")
+            self._source.value(where, "HP404", str(error), "")
             return timedelta()
 
 

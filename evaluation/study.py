@@ -16,7 +16,7 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
 from holdpoint.engine.errors import Invalid, NotFound
 from holdpoint.evaluation.estimates import Estimate, agreement, bootstrap, kappa, wilson
-from holdpoint.evaluation.playing import Result, Setting, play
+from holdpoint.evaluation.playing import Result, Setting, numbers_at, play
 from holdpoint.evaluation.recording import Attempt, Place
 from holdpoint.evaluation.standins import from_json, to_json
 
@@ -40,13 +40,17 @@ SHARES: Final = ("accuracy", "agreement")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A definition and what became of every case by it. `measures` are by name; `expected` is by case."""
+    """A definition and what became of every case by it. `measures` are by name; `expected` is by case.
+
+    `warnings` say what was to be measured, and could not be.
+    """
 
     file: str
     definition: Definition
     cases: Sequence[Played]
     measures: Mapping[str, Estimate]
     expected: Mapping[str, Mapping[str, Json]]
+    warnings: Sequence[str] = ()
 
     @property
     def results(self) -> list[Result]:
@@ -59,6 +63,7 @@ class Version:
             "file": self.file,
             "version": self.definition.version,
             "measures": {name: found.to_dict() for name, found in self.measures.items()},
+            "warnings": list(self.warnings),
             "confusion": {
                 what: [{"expected": one, "found": other, "count": count} for (one, other), count in table]
                 for what, table in self.confusion.items()
@@ -139,6 +144,7 @@ def evaluate(
                 cases=cases,
                 measures=_measured(cases, setting),
                 expected={case.name: case.expect for case in setting.cases.cases},
+                warnings=list(_unfound(cases, setting)),
             )
         )
     return Study(
@@ -220,6 +226,20 @@ def _measured(cases: Sequence[Played], setting: Setting) -> dict[str, Estimate]:
         if estimate is not None:
             found[name] = estimate
     return found
+
+
+def _unfound(cases: Sequence[Played], setting: Setting) -> Iterator[str]:
+    """What was to be measured of the plays, and never was there."""
+    results = [result for played in cases for result in played]
+    for state, path in setting.cases.recommendation.items():
+        found = [one for result in results for one in result.opinions if one.state == state]
+        if not found:
+            yield f"no agreement in {state!r} is measured: no person decided there"
+        elif all(one.recommended is None for one in found):
+            yield f"no agreement in {state!r} is measured: nothing was ever found at {'.'.join(path)!r}"
+    for path in setting.cases.cost:
+        if not any(numbers_at(path, result.attempts) for result in results):
+            yield f"no cost is measured at {'.'.join(path)!r}: no number was ever found there"
 
 
 def _estimated(name: str, cases: Sequence[Played], statistic: Statistic) -> Estimate | None:

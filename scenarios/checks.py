@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.canonical import Json
@@ -20,7 +20,7 @@ from holdpoint.scenarios.expect import OF_A_REQUEST
 from holdpoint.scenarios.model import Step
 from holdpoint.schema.available import MESSAGE
 from holdpoint.schema.nodes import Path as Where
-from holdpoint.schema.report import Report, hinted, listed, suggestion
+from holdpoint.schema.report import hinted, listed, suggestion
 
 VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "decide": ("at", "by", "comment", "answers", "artifact", "base", "key", "refused"),
@@ -63,10 +63,26 @@ def step_of(said: Mapping[str, Json], number: int) -> Step:
     return Step(verb=verbs[0], keys=said, line=number)
 
 
+class Findings(Protocol):
+    """Where findings go: a `Report`, or what else knows the places of a value's parts."""
+
+    def value(self, path: Where, code: str, message: str, fix: str) -> None:
+        """Take a finding about the value at a path."""
+        ...
+
+    def key(self, path: Where, code: str, message: str, fix: str) -> None:
+        """Take a finding about the key at the end of a path."""
+        ...
+
+    def has_errors_below(self, path: Where) -> bool:
+        """Whether an error stands inside of the value at a path."""
+        ...
+
+
 class Checker:
     """Reports what a scenario file says that its workflow cannot do."""
 
-    def __init__(self, report: Report, definition: Definition, value: Mapping[str, Json]) -> None:
+    def __init__(self, report: Findings, definition: Definition, value: Mapping[str, Json]) -> None:
         self._report = report
         self._definition = definition
         self._value = value
@@ -87,8 +103,17 @@ class Checker:
             self._check_agents((*here, "agents"), scenario.get("agents", {}))
             for number, step in enumerate(scenario.get("steps", ())):
                 self._check_step((*here, "steps", number), step)
-            self._check_expect((*here, "expect"), scenario.get("expect", {}))
-            self._check_refused(here, scenario)
+            self._check_steps_refused((*here, "steps"), scenario.get("steps", ()))
+            self.check_end((*here, "expect"), scenario.get("expect", {}), has_steps=bool(scenario.get("steps")))
+
+    def check_end(self, path: Where, expect: Mapping[str, Json], *, has_steps: bool = False) -> None:
+        """Report what cannot be expected at the end, after steps or without them."""
+        self._check_expect(path, expect)
+        if "refused" in expect:
+            self._check_refusal((*path, "refused"), expect["refused"])
+        if "refused" in expect and (len(expect) > 1 or has_steps):
+            fix = "remove the steps and what else is expected" if has_steps else "remove what else is expected"
+            self._report.key((*path, "refused"), "HP406", _NOT_STARTED, fix)
 
     def _check_people(self, people: Mapping[str, Sequence[str]]) -> None:
         """Report a role that is misspelt: who has it could do nothing that the scenarios say."""
@@ -279,19 +304,12 @@ class Checker:
             if isinstance(request.get("due"), str):
                 self._check_text((*here, "due"), request["due"], _parse_moment)
 
-    def _check_refused(self, here: Where, scenario: Mapping[str, Json]) -> None:
-        """Report what cannot be true of a run that is not started, and a refusal that is expected of one that is."""
-        expect = scenario.get("expect", {})
-        for number, step in enumerate(scenario.get("steps", ())):
-            inner = step.get("expect", {})
-            if "refused" in inner:
+    def _check_steps_refused(self, path: Where, steps: Sequence[Mapping[str, Json]]) -> None:
+        """Report a refused start that is expected of a run that was started."""
+        for number, step in enumerate(steps):
+            if "refused" in step.get("expect", {}):
                 fix = "write it beside the step that is refused, or expect it at the end of a scenario without steps"
-                self._report.key((*here, "steps", number, "expect", "refused"), "HP406", _STARTED, fix)
-        if "refused" in expect:
-            self._check_refusal((*here, "expect", "refused"), expect["refused"])
-        if "refused" in expect and (len(expect) > 1 or scenario.get("steps")):
-            fix = "remove the steps and what else is expected"
-            self._report.key((*here, "expect", "refused"), "HP406", _NOT_STARTED, fix)
+                self._report.key((*path, number, "expect", "refused"), "HP406", _STARTED, fix)
 
     def _check_refusal(self, path: Where, code: str) -> None:
         if code not in _REFUSALS:

@@ -150,6 +150,12 @@ def _artifacts(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[
             yield f"the artifact {artifact!r} was not made; there: {there}"
 
 
+def _visits(name: str, expected: Mapping[str, int | None], seen: Seen) -> Iterator[str]:
+    """How often states were entered; 0, or none, is never."""
+    for state, count in expected.items():
+        yield from _exactly(f"visits.{state}", count or 0, seen.run.visits.get(state, 0))
+
+
 def _revisions(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[str]:
     for artifact, revision in expected.items():
         found = seen.run.artifacts.get(artifact, {}).get("revision", 0)
@@ -264,7 +270,7 @@ _EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] =
     "revisions": _revisions,
     "authors": _authors,
     "requests": _requests,
-    "visits": _partly(lambda seen: dict(seen.run.visits)),
+    "visits": _visits,
     "error": _error,
     "history": _history,
     "counts": _counts,

@@ -127,6 +127,11 @@ def problems_of(text: str, names: Mapping[str, Type]) -> Iterator[tuple[str, str
     for use in expression.paths:
         if use.root not in names:
             yield f"the name {use.root!r} is not known in an invariant", suggestion(use.root, tuple(names))
+    yield from problems_of_condition(expression, names)
+
+
+def problems_of_condition(expression: Expression, names: Mapping[str, Type]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a condition whatever the values are, each with the fix; *names* have these types."""
     found, problems = infer(expression.root, names)
     yield from ((problem.message, problem.fix) for problem in problems)
     if not problems and not found.may_be(BOOLEAN):

@@ -55,14 +55,21 @@ def play(suite: Suite, scenario: Scenario, load: Load) -> Played:
 
 def _not_started(scenario: Scenario, error: HoldpointError) -> list[Mismatch]:
     """What was not as the scenario says where its run is not started."""
-    expected = scenario.expect.get("refused")
-    if _is_refusal(error, expected):
+    message = refusal_missed(scenario.expect, error)
+    if message is None:
         return []
+    is_expected = "refused" in scenario.expect
+    line = scenario.expect_lines.get("refused", scenario.expect_line) if is_expected else scenario.line
+    return [Mismatch(line=line, message=message)]
+
+
+def refusal_missed(expect: Mapping[str, Json], error: HoldpointError) -> str | None:
+    """How a start that raised an error is not as expected, in words; None where it is."""
+    expected = expect.get("refused")
+    if _is_refusal(error, expected):
+        return None
     message = f"the run does not start: {error} ({error.code})"
-    if expected is None:
-        return [Mismatch(line=scenario.line, message=message)]
-    line = scenario.expect_lines.get("refused", scenario.expect_line)
-    return [Mismatch(line=line, message=f"{message}; expected to be refused as {expected!r}")]
+    return message if expected is None else f"{message}; expected to be refused as {expected!r}"
 
 
 def _agents(

@@ -152,6 +152,7 @@ SCENARIO_CODES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _SCENAR
 """What is found in scenario files besides: as YAML and in its shape, one has the rules of a workflow."""
 
 CASE_CODES: Final[Mapping[str, Rule]] = {
-    rule.code: rule for rule in (Rule("HP421", "cases, their columns, conditions and decisions are well formed"),)
+    rule.code: rule
+    for rule in (Rule("HP421", "cases, their columns and decisions are well formed, and read what their workflow has"),)
 }
 """What is found in files of cases besides; names, times and durations in them have the codes of scenarios."""

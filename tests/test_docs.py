@@ -23,7 +23,7 @@ from tests.conftest import need
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-MADE = ("language.md", "scenarios.md", "commands.md", "python.md")
+MADE = ("language.md", "scenarios.md", "cases.md", "commands.md", "python.md")
 """The pages of the reference that docs/reference.py makes."""
 
 PAGES = sorted(

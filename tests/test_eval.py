@@ -169,6 +169,71 @@ def test_an_input_that_is_refused_is_a_result(flow: Flow) -> None:
     assert result["stop"].startswith("it does not start: ")
 
 
+REFUSED = """
+agents: {draft: a}
+cases:
+  - {name: meant, input: {amount: a lot}, expect: {refused: input}}
+  - {name: other, input: {amount: a lot}, expect: {refused: not_allowed}}
+  - {name: started, input: {amount: 1}, expect: {refused: input}}
+  - {name: unsaid, input: {amount: a lot}}
+"""
+
+
+def test_a_case_may_expect_that_its_start_is_refused(flow: Flow) -> None:
+    Path("cases.yaml").write_text(REFUSED)
+
+    study = evaluated(flow, "--cases", "cases.yaml", "--csv", "out.csv", "--html", "out.html")
+    meant, other, started, unsaid = study["versions"][0]["results"]
+
+    assert (meant["met"], meant["status"], meant["refused"], meant["differences"]) == (True, "refused", "input", [])
+    assert other["differences"][0].startswith("the run does not start: input.amount: 'a lot' is not ")
+    assert other["differences"][0].endswith(" (input); expected to be refused as 'not_allowed'")
+    assert started["differences"] == ["the run was expected to be refused as 'input', and was started"]
+    assert (started["status"], started["refused"], unsaid["met"]) == ("done", None, None)
+    rows = list(csv.DictReader(io.StringIO(Path("out.csv").read_text())))
+    assert [row["status"] for row in rows] == ["refused", "refused", "done", "refused"]
+    assert rows[0]["stop"].startswith("it does not start: ")
+    assert "<td>other</td><td>claim.yaml</td><td>nowhere</td>" in Path("out.html").read_text()
+    assert "A missed meant" not in flow("eval", "claim.yaml", "--cases", "cases.yaml")[1]
+
+
+FAILING = """
+agents: {draft: {attempts: [{error: down}, {error: down}, {output: {text: a}}]}}
+decisions: {judge: approve}
+people: {jim: [judge]}
+cases: [{name: a, input: {amount: 1}}, {name: b, input: {amount: 2}}]
+"""
+
+
+@pytest.mark.parametrize("edit", ["amount > 900", "amount > 901"], ids=["itself", "another version"])
+def test_the_delays_between_attempts_are_the_same_each_time_and_by_both_versions(flow: Flow, edit: str) -> None:
+    text = CLAIM.replace("artifact: claim,", "artifact: claim, retry: {attempts: 3, delay: 1m},")
+    Path("claim.yaml").write_text(text)
+    Path("new.yaml").write_text(text.replace("amount > 900", edit))
+    Path("cases.yaml").write_text(FAILING)
+
+    study = evaluated(flow, "--cases", "cases.yaml", "--compare", "new.yaml", "--repeat", "2")
+    again = evaluated(flow, "--cases", "cases.yaml", "--compare", "new.yaml", "--repeat", "2", "--workers", "3")
+
+    took = [result["seconds"] for result in study["versions"][0]["results"]]
+    assert len(set(took)) == 4  # chance there is: by case and by repeat
+    assert all(2 * 86400 + 90 <= seconds <= 2 * 86400 + 180 for seconds in took)
+    assert took == [result["seconds"] for result in study["versions"][1]["results"]]
+    assert study["differences"]["seconds"] == {"value": 0, "low": 0, "high": 0, "count": 2}
+    assert measured(again) == measured(study)
+
+
+def test_a_case_may_expect_that_a_state_is_never_entered(flow: Flow) -> None:
+    Path("cases.yaml").write_text(CASES.replace("expect: {outcome: success}}", "expect: {visits: {board: 0}}}"))
+
+    assert {one["case"]: one["met"] for one in evaluated(flow, "--cases", "cases.yaml")["versions"][0]["results"]} == {
+        "small": True,
+        "middle": True,
+        "large": False,
+        "silent": True,
+    }
+
+
 def test_a_case_may_expect_to_wait(flow: Flow) -> None:
     Path("cases.yaml").write_text(
         CASES.replace("input.amount < 500", "true").partition("cases:")[0]
@@ -327,6 +392,12 @@ def test_what_is_wrong_in_csv_is_told_by_its_line(flow: Flow, edit: tuple[str, s
         pytest.param("{silence: true}", "{}", "HP421 it does not say what is decided", id="no decision"),
         pytest.param("after: 1h", "after: 1x", "HP404", id="duration"),
         pytest.param("agents: {draft", "agents: {read", "HP405 the workflow has no agent 'read'", id="agent"),
+        pytest.param(
+            "state: refused", "state: refuse", "HP405 the workflow has no state 'refuse'", id="expected state"
+        ),
+        pytest.param(
+            "expect: {state: refused}", "expect: {state: refused, refused: input}", "HP406 a run whose", id="refused"
+        ),
         pytest.param("name: silent", "name: small", "HP403 two cases are named 'small'", id="twice"),
         pytest.param("expect: {outcome: success}", "expects: {outcome: success}", "HP101", id="key"),
     ],
@@ -340,6 +411,107 @@ def test_what_is_wrong_in_cases_is_told_with_its_place(flow: Flow, old: str, new
     assert (status, out) == (cli.EXIT_STATUSES["DefinitionError"], "")
     assert re.search(r"cases\.yaml:\d+:\d+: error ", err)
     assert text in err
+
+
+OUTPUT = "{type: object, properties: {text: {type: string}, advice: {enum: [approve, hold]}, cost: {type: number}}}"
+
+
+@pytest.fixture
+def known(flow: Flow) -> Flow:
+    """The same, where the workflow says what its agent gives."""
+    Path("claim.yaml").write_text(CLAIM.replace("artifact: claim,", f"artifact: claim, output: {OUTPUT},"))
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        pytest.param(
+            "judge: draft.advice",
+            "judge: draft.advise",
+            "4:25: error HP421 the property 'advise' of 'draft'",
+            id="path",
+        ),
+        pytest.param("judge: draft.advice", "judge: draft.cost", "HP421 'draft.cost' is none or a number", id="number"),
+        pytest.param("judge: draft.advice", "read: draft.advice", "none is an option of state 'read'", id="options"),
+        pytest.param("judge: draft.advice", "paid: draft.advice", "no state 'paid' in which people", id="no people"),
+        pytest.param("judge: draft.advice", "judge: paid.advice", "no state 'paid' that leaves", id="no result"),
+        pytest.param("[draft.cost]", "[draft.cots]", "5:8: error HP421 the property 'cots' of 'draft'", id="cost"),
+        pytest.param("[draft.cost]", "[draft.text]", "HP421 'draft.text' is none or a text", id="no number"),
+        pytest.param("[draft.cost]", "[judge.cost]", "HP405 the workflow has no state 'judge' with an", id="no agent"),
+        pytest.param(
+            "input.amount < 500", "draft.rsk == 1", "11:31: error HP421 the property 'rsk' of 'draft'", id="condition"
+        ),
+        pytest.param("input.amount < 500", "draft.advice == 'no'", "HP421 'draft.advice' is never 'no'", id="never"),
+        pytest.param("input.amount < 500", "draft.cost", "HP421 the condition gives none or a number", id="no truth"),
+    ],
+)
+def test_what_cases_read_is_checked_before_anything_is_played(known: Flow, old: str, new: str, text: str) -> None:
+    assert old in CASES
+    Path("cases.yaml").write_text(CASES.replace(old, new))
+
+    status, out, err = known("eval", "claim.yaml", "--cases", "cases.yaml")
+
+    assert (status, out) == (cli.EXIT_STATUSES["DefinitionError"], "")
+    assert text in err
+    assert err.count("error HP") == 1
+
+
+def test_cases_that_read_what_is_there_are_played(known: Flow) -> None:
+    Path("cases.yaml").write_text(CASES.replace("input.amount < 500", "draft.advice == 'approve' and visits.draft < 9"))
+
+    assert {"cost", "agreement.judge"} <= set(measured(evaluated(known, "--cases", "cases.yaml")))
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        pytest.param(
+            ["--recommend", "juge=draft.advice"], "--recommend juge=draft.advice: the workflow has", id="state"
+        ),
+        pytest.param(["--recommend", "judge=draft.advise"], "advise' of 'draft' does not exist; did you", id="path"),
+        pytest.param(["--cost", "draft.text"], "--cost draft.text: 'draft.text' is none or a text", id="cost"),
+    ],
+)
+def test_what_is_wrong_in_an_option_is_said_of_the_option(known: Flow, words: list[str], text: str) -> None:
+    status, out, err = known("eval", "claim.yaml", "--cases", "cases.yaml", *words)
+
+    assert (status, out) == (cli.USAGE, "")
+    assert text in err
+    assert "cases.yaml" not in err
+
+
+def test_a_cost_that_is_named_twice_counts_once(flow: Flow) -> None:
+    study = evaluated(flow, "--cases", "cases.yaml", "--cost", "draft.cost")
+
+    assert measured(study)["cost"] == (0.5 + 1 + 1 + 0.5) / 4
+
+
+def test_what_was_to_be_measured_and_never_was_there_is_a_warning(flow: Flow) -> None:
+    """No schema says what the agent gives, so that nothing is known before."""
+    words = ("--recommend", "judge=draft.advise", "--recommend", "board=draft.advice", "--cost", "draft.text")
+
+    status, _, err = flow("eval", "claim.yaml", "--cases", "cases.yaml", "--html", "out.html", *words)
+    study = evaluated(flow, "--cases", "cases.yaml", *words)
+
+    warnings = [
+        "no agreement in 'judge' is measured: nothing was ever found at 'draft.advise'",
+        "no agreement in 'board' is measured: no person decided there",
+        "no cost is measured at 'draft.text': no number was ever found there",
+    ]
+    assert (status, err.splitlines()) == (0, [f"warning: A: {text}" for text in warnings])
+    assert study["versions"][0]["warnings"] == warnings
+    assert all(text in _Page(Path("out.html").read_text()).text for text in warnings)
+
+
+def test_a_fault_in_very_many_cases_is_told_of_the_first(flow: Flow) -> None:
+    cases = "".join(f"  - {{name: c{number}, expect: {{state: nowhere}}}}\n" for number in range(200))
+    Path("cases.yaml").write_text(f"cases:\n{cases}")
+
+    status, _, err = flow("eval", "claim.yaml", "--cases", "cases.yaml")
+
+    assert status == cli.EXIT_STATUSES["DefinitionError"]
+    assert err.count("HP405") == 100
 
 
 @pytest.mark.parametrize(

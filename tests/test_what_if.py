@@ -514,6 +514,55 @@ def test_one_run_shows_both_ways(world: World, flow: Flow) -> None:
     ]
 
 
+def test_an_edit_of_a_text_is_read_as_text(world: World, flow: Flow) -> None:
+    """As `flow decide` does."""
+    run = world.sent()
+    Path("edit.txt").write_text("Hello\n")
+    Path("edit.json").write_text('"quoted"')
+
+    words = ("what-if", run, "--at", "read", "--decide", "accept", "--json", "--artifact")
+    played = {name: json.loads(flow(*words, name)[1])["runs"][0] for name in ("edit.txt", "edit.json")}
+
+    assert played["edit.txt"]["replayed"]["output"]["letter"] == "Hello\n"
+    assert played["edit.json"]["replayed"]["output"]["letter"] == '"quoted"'
+
+
+def test_an_edit_of_an_object_is_read_as_json(world: World, flow: Flow) -> None:
+    run = world.sent({"text": "Dear"}, "posted")
+    Path("edit.json").write_text('{"text": "Hi"}')
+
+    words = ("what-if", run, "--at", "read", "--decide", "accept", "--json", "--artifact", "edit.json")
+
+    assert json.loads(flow(*words)[1])["runs"][0]["replayed"]["output"]["letter"] == {"text": "Hi"}
+
+
+def test_the_edit_is_read_as_the_visit_asks_that_is_decided_otherwise(world: World, flow: Flow) -> None:
+    world.gives += ["Dear", {"text": "Dear"}]
+    run = world.start()
+    world.decide(run, "revise", "ann", comment="more")
+    Path("edit.txt").write_text("Hello")
+
+    first = flow("what-if", run, "--at", "read", "--visit", "1", "--decide", "accept", "--artifact", "edit.txt")
+    last = flow("what-if", run, "--at", "read", "--decide", "accept", "--by", "ann", "--artifact", "edit.txt")
+
+    assert first[0] == 0
+    assert "file 'edit.txt' is not JSON" in last[2]
+
+
+def test_an_answer_means_what_the_form_says(world: World, flow: Flow) -> None:
+    form = "form: {type: object, properties: {grade: {type: string}}}"
+    (world.folder / "letter.yaml").write_text(
+        f"workflow: letter\nstates:\n  ask: {{type: approval, {form}, timeout: never, on: {{good: end, bad: end}}}}\n"
+        "  end: {type: end, output: {grade: '{{ ask.answers.grade }}'}}\n"
+    )
+    run = world.start()
+    world.decide(run, "good", answers={"grade": "1"})
+
+    words = ("what-if", run, "--at", "ask", "--decide", "bad", "-a", "grade=2", "--json")
+
+    assert json.loads(flow(*words)[1])["runs"][0]["replayed"]["output"] == {"grade": "2"}
+
+
 def test_the_json_has_each_run_and_the_summary(world: World, flow: Flow) -> None:
     run = world.sent()
 

@@ -49,7 +49,7 @@ PASSING = [
     pytest.param("steps: [{decide: revise, by: ann, refused: invalid}], expect: {state: review}", id="refused-by-kind"),
     pytest.param(
         "steps: [{decide: revise, by: ann, comment: shorter}], agents: {write: [Dear all, Dear both]},"
-        " expect: {artifacts: {text: Dear both}, visits: {write: 2}}",
+        " expect: {artifacts: {text: Dear both}, visits: {write: 2, post: 0}}",
         id="visits",
     ),
     pytest.param(
@@ -132,6 +132,7 @@ FAILING = [
     pytest.param("expect: {state: sign}", "state is 'review', expected 'sign'", id="state"),
     pytest.param("expect: {outcome: success}", "outcome is none, expected 'success'", id="none"),
     pytest.param("expect: {visits: {write: 2}}", "visits.write is 1, expected 2", id="number"),
+    pytest.param("expect: {visits: {write: 0}}", "visits.write is 1, expected 0", id="a visit that is not expected"),
     pytest.param(
         "agents: {write: {a: [1, {b: true}]}}, expect: {artifacts: {text: {a: [1, {b: 1}]}}}",
         "artifacts.text.a[1].b is true, expected 1",
