@@ -13,7 +13,7 @@ _KINDS = ", ".join(f"'{kind}'" for kind in CHOOSING)
 _STEPS = f"""
     WITH chosen AS (
         SELECT r.id FROM runs r JOIN definitions d ON d.id = r.definition
-        WHERE d.workflow = ?1 AND (?2 IS NULL OR d.version = ?2)
+        WHERE d.workflow = :workflow AND (:version IS NULL OR d.version = :version)
     ), steps AS (
         SELECT
             h.run AS run,
@@ -59,12 +59,13 @@ _READ_STAYS = f"""
     FROM ranked GROUP BY source ORDER BY source
 """  # noqa: S608 - constants of this program
 _READ_RUNS = """
-    SELECT COUNT(*) FILTER (WHERE ?2 IS NULL OR d.version = ?2), COUNT(*)
-    FROM runs r JOIN definitions d ON d.id = r.definition WHERE d.workflow = ?1
+    SELECT COUNT(*) FILTER (WHERE :version IS NULL OR d.version = :version), COUNT(*)
+    FROM runs r JOIN definitions d ON d.id = r.definition WHERE d.workflow = :workflow
 """
 _READ_HERE = """
     SELECT json_extract(r.record, '$.state') AS state, COUNT(*) FROM runs r JOIN definitions d ON d.id = r.definition
-    WHERE d.workflow = ?1 AND (?2 IS NULL OR d.version = ?2) AND r.status IN ('running', 'waiting', 'failed')
+    WHERE d.workflow = :workflow AND (:version IS NULL OR d.version = :version)
+    AND r.status IN ('running', 'waiting', 'failed')
     GROUP BY state HAVING state IS NOT NULL ORDER BY state
 """
 
@@ -80,7 +81,7 @@ class Counts(Part):
 
 
 def _read_traffic(connection: Connection, workflow: str, version: str | None) -> Traffic:
-    chosen = (workflow, None if version is None else bytes.fromhex(version))
+    chosen = {"workflow": workflow, "version": None if version is None else bytes.fromhex(version)}
     counted, total = connection.execute(_READ_RUNS, chosen).fetchone()
     return Traffic(
         runs=counted,
