@@ -55,13 +55,37 @@ def _check_somebody(report: Report, path: Path, asked: Mapping[str, Json]) -> No
             report.value(where, "HP239", message, fix)
 
 
+def only_decider(asked: Mapping[str, Json], people: People) -> str | None:
+    """The one person who may decide some option of a request which excludes whoever started the run; None if none is.
+
+    As far as *people* are all there are, a run that this person starts has nobody to decide it.
+    """
+    assign, excluded = asked.get("assign", ()), asked.get("exclude", ())
+    if INITIATOR not in excluded:
+        return None
+    for entries in assign.values() if isinstance(assign, dict) else [assign]:
+        if any(has_template(entry) for entry in entries):
+            continue
+        found = {name for entry in entries for name in _stands_for(entry, people)}
+        able = [name for name in found if not _is_excluded(name, excluded, people)]
+        if len(able) == 1:
+            return able[0]
+    return None
+
+
+def _stands_for(entry: str, people: People) -> list[str]:
+    """The people whom an entry of `assign` stands for."""
+    if not entry.startswith(ROLE):
+        return [entry]
+    return [name for name, roles in people.items() if entry.removeprefix(ROLE) in roles]
+
+
 def _may_decide(entry: str, excluded: Collection[str], people: People) -> bool:
     """Whether somebody whom an entry of `assign` stands for is not excluded, as far as that is known."""
     if entry in excluded:
         return False
     if entry.startswith(ROLE):
-        role = entry[len(ROLE) :]
-        holders = [name for name, roles in people.items() if role in roles]
+        holders = _stands_for(entry, people)
         # That nobody has a role is said of the role.
         return not holders or any(not _is_excluded(name, excluded, people) for name in holders)
     return entry == INITIATOR or has_template(entry) or not _is_excluded(entry, excluded, people)

@@ -14,6 +14,7 @@ from holdpoint.engine.canonical import Json
 from holdpoint.schema.approvals import Approvals, find_unapproved
 from holdpoint.schema.flow import Flow, Step, written
 from holdpoint.schema.nodes import Path
+from holdpoint.schema.people import only_decider
 from holdpoint.schema.report import listed
 from holdpoint.schema.sheet import HUMAN_TYPES, NEVER, Sheet, crash_request
 from holdpoint.schema.silence import Silence
@@ -186,14 +187,19 @@ def _cycle(sheet: Sheet, silence: Silence) -> Proof:
 
 
 def _deciders(sheet: Sheet) -> Proof:
+    people = sheet.report.people
+    alone: list[str] = []
     for name, state in sheet.of_types("agent", *HUMAN_TYPES):
         path: Path = ("states", name) if state["type"] in HUMAN_TYPES else ("states", name, "after_crash", "ask")
         asked = state if state["type"] in HUMAN_TYPES else crash_request(state)
         if asked is not None and sheet.report.has_findings_below((*path, "assign"), ("HP238", "HP239")):
             reason = f"all who are assigned in state {name!r} are excluded"
             return Proof(claim=DECIDERS, holds=False, reason=reason, path=(name,))
-    known = "" if sheet.report.people is not None else ", as far as the workflow says: nobody is named in flow.toml"
-    return Proof(claim=DECIDERS, holds=True, reason=f"nobody who is needed is excluded{known}")
+        if asked is not None and people is not None and (person := only_decider(asked, people)) is not None:
+            alone.append(f"but for runs that {person!r} starts: nobody else may decide {name!r}")
+    known = "" if people is not None else ", as far as the workflow says: nobody is named in flow.toml"
+    reason = "; ".join([f"nobody who is needed is excluded{known}", *alone])
+    return Proof(claim=DECIDERS, holds=True, reason=reason)
 
 
 def _place(way: Sequence[Step]) -> Path:

@@ -507,6 +507,28 @@ def test_request_that_nobody_may_decide_is_found(assign: str, exclude: str, code
     assert code == "HP238" or by_claim["deciders"].holds == (code is None)
 
 
+@pytest.mark.parametrize(
+    ("assign", "exclude", "who"),
+    [
+        pytest.param('["role:auditor"]', "[initiator]", "eli", id="the-only-holder"),
+        pytest.param('["role:manager"]', "[initiator, dora]", "eli", id="the-only-one-left"),
+        pytest.param("{approve: [fay], reject: [dora, eli]}", "[initiator]", "fay", id="of-an-option"),
+        pytest.param('["role:manager"]', "[initiator]", None, id="two"),
+        pytest.param('["role:auditor"]', "[dora]", None, id="the-initiator-may"),
+        pytest.param('["{{ run.initiator }}"]', "[initiator]", None, id="not-known"),
+    ],
+)
+def test_the_only_one_who_may_decide_is_named_where_the_initiator_is_excluded(
+    assign: str, exclude: str, who: str | None
+) -> None:
+    text = SHIP.replace("    show: [package]\n", f"    show: [package]\n    assign: {assign}\n    exclude: {exclude}\n")
+
+    (proof,) = (one for one in check(text.replace(HERE, ""), "w.yaml", PEOPLE).proofs if one.claim == "deciders")
+
+    exception = f"; but for runs that {who!r} starts: nobody else may decide 'gate'" if who else ""
+    assert (proof.holds, proof.reason) == (True, f"nobody who is needed is excluded{exception}")
+
+
 # -- real definitions with known faults, written as ours
 
 
