@@ -113,10 +113,13 @@ def _print(found: Found) -> None:
     if sys.stderr.isatty():
         click.echo("\r\033[K", nl=False, err=True)
     file = short_path(found.workflow)
-    reach = f", and not all ways up to the bound: {_STOPS[found.stopped_by]}" if found.stopped_by else ""
-    say((str(file), "bold"), f": {_many(found.runs, 'run')} in {_many(found.situations, 'situation')}{reach}")
-    if found.invariants:
-        say(f"  holding them to the rules of the engine and {_many(found.invariants, 'invariant')}")
+    random = f", {found.walks} of them at random" if found.walks else ""
+    say((str(file), "bold"), f": {_many(found.runs, 'run')} in {_many(found.situations, 'situation')}{random}")
+    if found.stopped_by:
+        tried = f"all ways of up to {_many(found.choices, 'step')} and turns from the plainest were tried"
+        say(f"  not all ways up to the bound: {_STOPS[found.stopped_by]}; {tried}")
+    more = f" and {_many(found.invariants, 'invariant')}" if found.invariants else ""
+    say(f"  holding them to the rules of the engine{more}")
     say(f"  they cover {found.percent:.0f} % of the workflow")
     _print_places(found, found.missing, "not reached")
     for problem in found.problems:
@@ -127,7 +130,7 @@ def _print(found: Found) -> None:
         if not problem.is_played:
             warn("the scenario does not lead there when it is played: what it broke may be how time passes")
     if not found.problems:
-        say(("ok", "green"), ": nothing is broken")
+        say(("ok", "green"), f": nothing is broken{' in what was tried' if found.stopped_by else ''}")
 
 
 def _print_places(found: Found, places: Sequence[tuple[int, str]], word: str) -> None:

@@ -371,11 +371,12 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
     ),
     "explore": (
         (
-            *("workflow", "problems", "runs", "situations", "invariants", "complete", "stopped_by"),
-            *("percent", "missing", "written", "unwritten"),
+            *("workflow", "problems", "runs", "walks", "situations", "invariants"),
+            *("complete", "stopped_by", "choices", "percent", "missing", "written", "unwritten"),
         ),
-        "each problem `rule`, `message`, `scenario` (YAML), `path` and `played`; `stopped_by` is `time`, `problems`, "
-        "`size` or null; `percent` and `missing` as in `test`, and so is `unwritten`",
+        "each problem `rule`, `message`, `scenario` (YAML), `path` and `played`; `walks` of the runs were at "
+        "random; `stopped_by` is `time`, `problems`, `size` or null, and all ways of up to `choices` were tried then; "
+        "`percent` and `missing` as in `test`, and so is `unwritten`",
     ),
     "fmt": (("files",), "each `file`, `status` (`unchanged`, `formatted`, `would change`, `invalid`) and `findings`"),
     "diff-workflow": (

@@ -55,6 +55,8 @@ class Found:
     situations: int
     invariants: int
     stopped_by: Stop | None
+    choices: int
+    walks: int
     percent: float
     missing: Sequence[tuple[int, str]]
     written: int = 0
@@ -66,10 +68,12 @@ class Found:
             "workflow": str(self.workflow),
             "problems": [problem.to_dict() for problem in self.problems],
             "runs": self.runs,
+            "walks": self.walks,
             "situations": self.situations,
             "invariants": self.invariants,
             "complete": self.stopped_by is None,
             "stopped_by": self.stopped_by,
+            "choices": self.choices,
             "percent": round(self.percent, 1),
             "missing": _lines(self.missing),
             "written": self.written,
@@ -105,6 +109,8 @@ def explore_file(
         situations=explored.situations,
         invariants=len(subject.invariants),
         stopped_by=explored.stopped_by,
+        choices=explored.choices,
+        walks=explored.walks,
         percent=explored.coverage.percent,
         missing=_placed(explored.coverage.missing, lines),
         written=written,

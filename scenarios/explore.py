@@ -23,6 +23,8 @@ WALKS: Final = 100
 SECONDS: Final = 60.0
 MAX_PROBLEMS: Final = 20
 MAX_WAITING: Final = 200_000
+_OF_WALKS: Final = 0.2
+"""The share of the time that runs at random have, should the systematic part not come to its end."""
 
 
 Stop: TypeAlias = Literal["time", "problems", "size"]
@@ -43,8 +45,9 @@ class Limits:
 class Explored:
     """What was found: by rule the shortest run that breaks it, and runs that cover what can be covered.
 
-    `stopped_by` says why ways up to the bound were left out, None where none was. `runs` were made, and came to
-    `situations` different ones.
+    `stopped_by` says why ways up to the bound were left out, None where none was; all with up to `choices` steps and
+    choices other than the plainest were tried. `runs` were made, `walks` of them at random, and came to `situations`
+    different ones.
     """
 
     subject: Subject
@@ -54,6 +57,8 @@ class Explored:
     runs: int
     situations: int
     stopped_by: Stop | None
+    choices: int
+    walks: int
 
 
 def with_drawn(subject: Subject, seed: int) -> Subject:
@@ -86,6 +91,8 @@ def explore(
         runs=search.runs,
         situations=len(search.seen),
         stopped_by=search.stopped_by,
+        choices=search.choices,
+        walks=search.walks,
     )
 
 
@@ -102,11 +109,14 @@ class _Search:
     problems: dict[str, Guided] = field(default_factory=dict)
     runs: int = 0
     stopped_by: Stop | None = None
+    choices: int = 0
+    walks: int = 0
     _end: float = 0.0
 
     def walk_all(self) -> None:
         """The systematic part: by number of choices that are not the plainest, and of steps."""
-        self._end = monotonic() + self.limits.seconds
+        share = 1 - _OF_WALKS if self.limits.walks else 1
+        self._end = monotonic() + share * self.limits.seconds
         numbers = count()
         waiting: list[tuple[int, int, tuple[int, ...]]] = [(0, next(numbers), ())]
         while waiting:
@@ -114,6 +124,7 @@ class _Search:
             if self.stopped_by is not None:
                 return
             cost, _, choices = heapq.heappop(waiting)
+            self.choices = max(0, cost - 1)  # the ways are in order
             guided = self._walked(guide(self.subject, choices, bound=self.limits.depth, is_new=self._is_new))
             for following in self._following(guided, len(choices)):
                 heapq.heappush(waiting, (cost + 1, next(numbers), following))
@@ -121,14 +132,16 @@ class _Search:
 
     def walk_at_random(self) -> None:
         """Then at random, through situations that were seen before too, with what hypothesis draws where it is."""
-        if not self.limits.walks or self._stop() is not None:
+        if not self.limits.walks:
             return
+        self._end = max(self._end, monotonic()) + _OF_WALKS * self.limits.seconds
         subject = with_drawn(self.subject, self.limits.seed)
         for number in range(self.limits.walks):
             if self._stop() is not None:
                 return
             chance = Random(f"{self.limits.seed}/{number}")
             self._walked(guide(subject, (), chance=chance, bound=self.limits.depth, is_new=self._is_new))
+            self.walks += 1
             self.tell(self.runs, 0)
 
     def _is_new(self, situation: str) -> bool:

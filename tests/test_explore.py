@@ -288,9 +288,13 @@ def test_where_only_broken_ways_go_is_said_and_not_written(flow: Flow) -> None:
 
 
 def test_what_ended_the_exploration_is_said(flow: Flow) -> None:
+    found = explored(flow, "--time", "0.1", "--depth", "1000")
     out = flow("explore", "pay", "--time", "0.1", "--depth", "1000")[1]
 
-    assert "not all ways up to the bound: the time was over (--time)" in out
+    assert (found["complete"], found["stopped_by"]) == (False, "time")
+    assert 1 <= found["walks"] <= 10, "time is kept for them"
+    assert "not all ways up to the bound: the time was over (--time); all ways of up to" in out
+    assert "ok: nothing is broken in what was tried" in out
 
 
 def test_the_same_seed_finds_the_same(flow: Flow) -> None:
