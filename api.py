@@ -713,7 +713,8 @@ class Engine:
             raise NotFound(f"{text!r} is no {what}: its id begins with {prefix}", details={what: text})
         found = self._store.find(text, 5) if text.startswith(prefix) else []
         if not found:
-            raise NotFound(f"there is no {what} {text!r}; its id begins with {prefix}", details={what: text})
+            hint = "" if text.startswith(prefix) else f"; its id begins with {prefix}"
+            raise NotFound(f"there is no {what} {text!r}{hint}", details={what: text})
         if len(found) > 1:
             raise UsageError(
                 f"{text!r} begins the ids of several: {', '.join(found)}",

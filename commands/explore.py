@@ -13,6 +13,8 @@ from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.completion import workflows
 from holdpoint.commands.output import print_json, say, warn
+from holdpoint.engine.errors import UsageError
+from holdpoint.sources import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,6 +68,8 @@ def command(
     draws. Each shortest way that breaks a rule, or an invariant of the scenario file, is printed as a scenario, and the
     exit status is 1.
     """
+    if write is not None and not write.name.endswith(SCENARIOS):
+        raise UsageError(f"name {str(write)!r} like NAME{SCENARIOS[0]}: so flow test and pytest find scenarios")
     found = trials.explore(
         call.locate(workflow),
         scenarios,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from holdpoint.engine.agents import Context, Crashed, Failure, Scripted
 from holdpoint.engine.agents.python import call_with
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import NotFound
+from holdpoint.engine.errors import NotFound, UsageError
 
 KINDS: Final = ("output", "error", "crash", "python", "real", "attempts")
 """The keys that make a mapping the description of an agent; a mapping with any other key is an output."""
@@ -29,6 +29,9 @@ def made_up(state: str, described: Json, load: Load, problems: list[str]) -> Cal
     """
     if kind_of(described) == "real":
         return None
+    visits = described if isinstance(described, list) else [described]
+    if not visits or any(kind_of(visit) == "attempts" and not visit["attempts"] for visit in visits):
+        raise UsageError(f"the agent of {state!r} is described by an empty list; say what it gives")
     return _Agent(state, described, load, problems)
 
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import AgentState, Definition, HumanState
+from holdpoint.engine.definition import CRASH_OPTIONS, TIMEOUT, AgentState, Definition, HumanState
 from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import REFUSALS, Conflict, Invalid, NotAllowed, NotFound, UsageError
 from holdpoint.engine.jsonschemas import errors
@@ -234,6 +234,8 @@ class Checker:
         given, at = step[verb], (*path, verb)
         if verb in ("advance", "extend"):
             self._check_text(at, given, parse_duration)
+        elif verb in ("move", "signal") and "refused" in step:
+            pass  # that there is no such state or signal may be what is to be seen
         elif verb == "move":
             self._check_state(at, given)
         elif verb == "decide":
@@ -260,12 +262,24 @@ class Checker:
         if "artifact" in step and step["artifact"] is None:
             fix = "remove the key, or write the edit"
             self._report.key((*path, "artifact"), "HP406", "an edit cannot be none", fix)
-        state = self._definition.states.get(step.get("at", ""))
-        if "refused" in step or not isinstance(state, HumanState):
-            return
-        if step["decide"] not in state.options:
-            message = f"{step['decide']!r} is not an option of state {state.name!r}"
-            self._report.value((*path, "decide"), "HP405", message, suggestion(step["decide"], state.options))
+        if "refused" not in step and step.get("at", "") in ("", *self._definition.states):
+            self._check_option((*path, "decide"), step["decide"], step.get("at"))
+
+    def _check_option(self, path: Where, option: str, state: str | None) -> None:
+        """Report an option that a state does not have; without a state, one that none has."""
+        known = list(dict.fromkeys(one for name in self._definition.states for one in self._options_of(name)))
+        whose = "any state"
+        if state is not None:
+            known, whose = self._options_of(state), f"state {state!r}"
+        if known and option not in known:
+            self._report.value(path, "HP405", f"{option!r} is not an option of {whose}", suggestion(option, known))
+
+    def _options_of(self, name: str) -> list[str]:
+        """What people may choose in a state, also after a crash; nothing where nobody is asked."""
+        state = self._definition.states[name]
+        if isinstance(state, AgentState):
+            return list(CRASH_OPTIONS) if state.after_crash == "ask" else []
+        return list(state.options) if isinstance(state, HumanState) else []
 
     def _check_assigned(self, path: Where, people: Sequence[str]) -> None:
         """Report a role that nobody has and that no request asks."""
@@ -291,6 +305,8 @@ class Checker:
                 self._report.key((*path, key), "HP190", f"{key!r} is {MESSAGE}", "remove it")
         for place, name in _named_states(path, expect):
             self._check_state(place, name)
+        for name, decision in expect.get("decisions", {}).items():
+            self._check_decided((*path, "decisions", name), name, decision)
         for key in ("artifacts", "revisions", "authors"):
             self._check_keys((*path, key), expect.get(key, {}), "artifact", list(self._definition.producers))
         self._check_keys((*path, "counts"), expect.get("counts", {}), "kind of entry", list(ACTORS))
@@ -310,6 +326,14 @@ class Checker:
             if "refused" in step.get("expect", {}):
                 fix = "write it beside the step that is refused, or expect it at the end of a scenario without steps"
                 self._report.key((*path, number, "expect", "refused"), "HP406", _STARTED, fix)
+
+    def _check_decided(self, path: Where, name: str, decision: Json) -> None:
+        is_option = isinstance(decision, str)
+        option = decision if is_option else decision.get("decision") if isinstance(decision, dict) else None
+        if isinstance(option, str) and option != TIMEOUT and name in self._definition.states:
+            self._check_option(path if is_option else (*path, "decision"), option, name)
+        if isinstance(decision, dict) and isinstance(decision.get("at"), str):
+            self._check_text((*path, "at"), decision["at"], _parse_moment)
 
     def _check_refusal(self, path: Where, code: str) -> None:
         if code not in _REFUSALS:

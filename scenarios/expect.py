@@ -240,6 +240,8 @@ def _decisions(name: str, expected: Mapping[str, Json], seen: Seen) -> Iterator[
         if isinstance(decision, str) and isinstance(found, dict):
             yield from _exactly(f"decisions.{state}", decision, found.get("decision"))
         else:
+            if isinstance(decision, dict) and isinstance(decision.get("at"), str):
+                decision = {**decision, "at": _moment(decision["at"], seen)}
             yield from _at_least(f"decisions.{state}", decision, found)
 
 

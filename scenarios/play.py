@@ -107,9 +107,13 @@ def _failed(run: Run, scenario: Scenario) -> list[Mismatch]:
     last = scenario.steps[-1].keys.get("expect", {}) if scenario.steps else {}
     if run.error is None or {"status", "error"} & {*scenario.expect, *last}:
         return []
-    message = f"the run failed in {run.state!r}: {run.error['message']} ({run.error['code']})"
     where = scenario.expect_line or scenario.line
+    message = _say_failed(run, run.error)
     return [Mismatch(line=where, message=f"{message}; expect 'status: failed' where that is meant")]
+
+
+def _say_failed(run: Run, error: Mapping[str, Json]) -> str:
+    return f"the run failed in {run.state!r}: {error['message']} ({error['code']})"
 
 
 class Player:
@@ -127,6 +131,7 @@ class Player:
         self._initiator = initiator
         self._operator = operator
         self._zone = engine.definition(run_id).zone
+        self._by_key: dict[str, str] = {}
 
     @property
     def history(self) -> Sequence[Entry]:
@@ -151,11 +156,14 @@ class Player:
         if not expect:
             return []
         seen = self.seen()
-        return [
+        found = [
             Mismatch(line=(lines or {}).get(name, line), message=message)
             for name, expected in expect.items()
             for message in differences({name: expected}, seen)
         ]
+        if found and seen.run.error is not None and not {"status", "error"} & expect.keys():
+            found.append(Mismatch(line=found[-1].line, message=_say_failed(seen.run, seen.run.error)))
+        return found
 
     def take(self, step: Step) -> None:
         """Do what a step says. Raises `Stopped` where it is not as the step says."""
@@ -177,15 +185,20 @@ class Player:
 
     def _decide(self, step: Step) -> None:
         keys = step.keys
+        key = keys.get("key")
+        request = self._by_key.get(key) if key is not None else None  # the same key means the same request
+        request = request or self._request(step).id
+        if key is not None:
+            self._by_key[key] = request
         self._engine.decide(
-            self._request(step).id,
+            request,
             keys["decide"],
             by=self._person(keys.get("by")),
             comment=keys.get("comment"),
             answers=keys.get("answers"),
             artifact=keys.get("artifact"),
             base=keys.get("base"),
-            key=keys.get("key"),
+            key=key,
         )
 
     def _request(self, step: Step) -> Request:

@@ -287,6 +287,13 @@ def test_where_only_broken_ways_go_is_said_and_not_written(flow: Flow) -> None:
     assert "workflows/pay.yaml:22: state 'heard'" in out
 
 
+def test_scenarios_are_written_where_they_are_found(flow: Flow) -> None:
+    status, _, err = flow("explore", "pay", "--write", "workflows/more.yaml")
+
+    assert (status, Path("workflows/more.yaml").exists()) == (2, False)
+    assert "NAME.scenarios.yaml" in err
+
+
 def test_what_ended_the_exploration_is_said(flow: Flow) -> None:
     found = explored(flow, "--time", "0.1", "--depth", "1000")
     out = flow("explore", "pay", "--time", "0.1", "--depth", "1000")[1]

@@ -108,6 +108,12 @@ def test_made_up_agents_fail_and_crash_on_several_runs_alike(clock: testing.Cloc
             testing.assert_run(engine, run, state="review", crashed=1, attempts=3)
 
 
+@pytest.mark.parametrize("described", [[], {"attempts": []}, ["a letter", {"attempts": []}]])
+def test_an_agent_of_which_nothing_is_said_is_refused(described: Any) -> None:
+    with pytest.raises(UsageError, match="described by an empty list"):
+        testing.agents("letter", {"write": described})
+
+
 def test_a_real_agent_is_none_that_is_made_up(tmp_path: Path) -> None:
     (tmp_path / "mocks.py").write_text("def write(pages):\n    return 'a' * pages\n")
 

@@ -42,6 +42,28 @@ PASSING = [
     ),
     pytest.param("expect: {arguments: {write: {}, post: null}}", id="not-called"),
     pytest.param(
+        "steps: [{decide: accept, at: review, by: ann, key: k1}, {decide: accept, at: review, by: ann, key: k1}],"
+        " expect: {state: sign, counts: {request.decided: 1}}",
+        id="repeated-key",
+    ),
+    pytest.param(
+        "steps: [{decide: accept, by: ann, key: k1}, {decide: accept, by: ann, key: k1},"
+        " {decide: revise, by: ann, comment: no, key: k1, refused: key_reused}]",
+        id="key-without-a-state",
+    ),
+    pytest.param(
+        "steps: [{move: nowhere, refused: state}, {signal: nothing, refused: signal}], expect: {state: review}",
+        id="refused-names",
+    ),
+    pytest.param(
+        "steps: [{advance: 2d}], expect: {decisions: {review: {at: '2026-01-07T10:00:00+01:00'}}}", id="at-any-notation"
+    ),
+    pytest.param(
+        "steps: [{decide: accept}, {decide: approve, by: dora}], agents: {post: {crash: true}},"
+        " expect: {requests: [{kind: crash, state: post}]}",
+        id="crash-question",
+    ),
+    pytest.param(
         "steps: [{advance: 3d, ticks: false}, {expect: {state: review, expired: 0}},"
         " {decide: revise, by: ann, refused: conflict}], expect: {state: sign, decisions: {review: {by_kind: timer}}}",
         id="late-without-a-tick",
@@ -245,6 +267,14 @@ def test_an_agent_that_the_scenario_forgot_is_told_even_where_its_failure_leads_
         "the agent of 'write' ran, and the scenario does not say what it gives;"
         " add 'write' to its agents, with {real: true} to run the real one"
     )
+
+
+def test_that_the_run_failed_is_told_beside_what_is_not_so(desk: Desk) -> None:
+    fails = "agents: {post: {error: no paper}}"
+
+    (_, (line, told)) = desk.failures(one(f"steps: [{SIGNED}], {fails}, expect: {{state: sent}}"))
+
+    assert (line, told) == (1, "the run failed in 'post': agent of state 'post' failed: no paper (agent_error)")
 
 
 def test_each_mismatch_has_the_line_of_what_was_expected(desk: Desk) -> None:
