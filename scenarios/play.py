@@ -185,11 +185,7 @@ class Player:
 
     def _decide(self, step: Step) -> None:
         keys = step.keys
-        key = keys.get("key")
-        request = self._by_key.get(key) if key is not None else None  # the same key means the same request
-        request = request or self._request(step).id
-        if key is not None:
-            self._by_key[key] = request
+        request = self._request(step).id
         self._engine.decide(
             request,
             keys["decide"],
@@ -198,15 +194,22 @@ class Player:
             answers=keys.get("answers"),
             artifact=keys.get("artifact"),
             base=keys.get("base"),
-            key=key,
+            key=keys.get("key"),
         )
+        if keys.get("key") is not None:
+            self._by_key[keys["key"]] = request
 
     def _request(self, step: Step) -> Request:
-        """The request that a step means: the one that is open, or was last, in the state that it names."""
-        state = step.keys.get("at")
+        """The request that a step means: the one that is open, or was last, in the state that it names.
+
+        Without a state, a key that was used before means the request that it was used at.
+        """
+        state, key = step.keys.get("at"), step.keys.get("key")
+        if state is None and key in self._by_key:
+            return self._engine.get_request(self._by_key[key])
         run = self._engine.get_run(self._run_id)
         found = [request for request in run.requests if state in (None, request.state)]
-        if not found and step.keys.get("refused") is not None:
+        if not found and (key is not None or step.keys.get("refused") is not None):
             found = self._former(state)
         if len(found) != 1:
             where = f" in state {state!r}" if state else ""

@@ -47,6 +47,11 @@ PASSING = [
         id="repeated-key",
     ),
     pytest.param(
+        "steps: [{decide: accept, at: review, by: ann, key: k1}, {decide: approve, at: sign, by: dora, key: k1}],"
+        " expect: {state: sent}",
+        id="the-same-key-at-another-request",
+    ),
+    pytest.param(
         "steps: [{decide: accept, by: ann, key: k1}, {decide: accept, by: ann, key: k1},"
         " {decide: revise, by: ann, comment: no, key: k1, refused: key_reused}]",
         id="key-without-a-state",
