@@ -10,11 +10,11 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import Conflict, NotFound
 from holdpoint.scenarios.coverage import Item, lines_of, said
 from holdpoint.scenarios.explore import Explored, Limits, Stop, explore
-from holdpoint.scenarios.guided import Guided, Subject
+from holdpoint.scenarios.guided import Guided
 from holdpoint.scenarios.model import Suite
 from holdpoint.scenarios.reading import load_suite, tests_of
 from holdpoint.scenarios.run import play_suite
-from holdpoint.scenarios.subjects import subject_of
+from holdpoint.scenarios.subjects import Subject, subject_of
 from holdpoint.scenarios.written import covering_scenarios, shown, suite_text, write_new
 
 

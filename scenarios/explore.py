@@ -16,7 +16,8 @@ from time import monotonic
 from typing import Final, Literal, TypeAlias
 
 from holdpoint.scenarios.coverage import Coverage, Item, coverage_of
-from holdpoint.scenarios.guided import Guided, Subject, guide
+from holdpoint.scenarios.guided import Guided, guide
+from holdpoint.scenarios.subjects import Subject
 
 DEPTH: Final = 24
 WALKS: Final = 100

@@ -9,79 +9,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from random import Random
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from holdpoint.api import Engine
 from holdpoint.engine.agents import Context, Crashed, Failure, Scripted
 from holdpoint.engine.canonical import Json, canonical
-from holdpoint.engine.definition import AgentState, HumanState, WaitState
-from holdpoint.engine.durations import Duration
+from holdpoint.engine.definition import AgentState, HumanState
 from holdpoint.engine.errors import Conflict, HoldpointError, Invalid, NotAllowed
 from holdpoint.engine.expressions import Expression
 from holdpoint.engine.model import Entry
 from holdpoint.engine.moments import Moment
-from holdpoint.engine.people import assigned, is_excluded, is_role, may_act
+from holdpoint.engine.people import is_excluded, may_act
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.views import Request, Run
+from holdpoint.scenarios.acts import COMMENT, STRANGER, Act, Acts
 from holdpoint.scenarios.coverage import Item, covered_by
 from holdpoint.scenarios.expect import arguments_given, path_of
 from holdpoint.scenarios.invariants import Invariant
-from holdpoint.scenarios.model import INITIATOR, Scenario, Step, Suite
+from holdpoint.scenarios.model import INITIATOR, Scenario, Step
 from holdpoint.scenarios.play import Player
 from holdpoint.scenarios.rules import broken_rules, unapproved
-from holdpoint.schema.samples import Hints, samples
+from holdpoint.scenarios.subjects import Subject
 from holdpoint.settings import find_project
 from holdpoint.testing import Clock
 
-STRANGER: Final = "a stranger"
 START: Final = "2026-01-05T09:00:00Z"
 """When scenarios start that do not say it."""
 
-COMMENT: Final = "so it is"
 FAILED: Final = "it failed"
 MAX_CRASHES: Final = 1
 MAX_VISITS_TOLD_APART: Final = 6
-_RETRY: Final[Mapping[str, Json]] = {"retry": True}
 _INSTANT: Final = timedelta(microseconds=1)
 _ENDED: Final = ("done", "cancelled")
-
-Act: TypeAlias = Mapping[str, Json]
-"""A step of a scenario."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What is explored: a workflow with made-up inputs, outputs and people, and what must hold.
-
-    `reads` are the states whose visits some expression counts; `is_sure_to_end`: it is proved that a run ends though
-    nobody ever answers. `more` gives further values that meet a schema, for runs at random.
-    """
-
-    suite: Suite
-    inputs: Sequence[Json]
-    outputs: Mapping[str, Sequence[Json]]
-    hints: Hints
-    guards: Sequence[Expression]
-    reads: frozenset[str]
-    invariants: Sequence[Invariant]
-    is_sure_to_end: bool
-    more: Callable[[Json], Sequence[Json]] = lambda schema: ()
-
-    def values(self, schema: Json) -> list[Json]:
-        """Values that meet a schema: the plain ones, and what there is more."""
-        return [*samples(schema, self.hints), *self.more(schema)]
-
-    @cached_property
-    def signals(self) -> tuple[str, ...]:
-        """The signals that waits of the workflow take."""
-        states = self.suite.definition.states.values()
-        return tuple(dict.fromkeys(name for state in states if isinstance(state, WaitState) for name in state.takes))
-
-    def roles(self, person: str) -> frozenset[str]:
-        """The roles of a person."""
-        return frozenset(self.suite.people.get(person, ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +173,7 @@ class _Guide:
             agents=dict(self._agents()),
             people=subject.suite.people,
         )
+        self._acts = Acts(subject, self._engine, self._clock, self._used)
         self._run: Run | None = None
         self._player: Player | None = None
         self.history: Sequence[Entry] = ()
@@ -228,6 +189,7 @@ class _Guide:
     def _look(self) -> None:
         self._run = self._engine.get_run(self._id)
         self.history = self._engine.history(self._id)
+        self._acts.look(self._run, self.history)
 
     # --- agents ---
 
@@ -307,7 +269,7 @@ class _Guide:
         self._player = Player(self._engine, self._clock, self._id, INITIATOR)
         while True:
             self._look()
-            acts = self._acts() if self.run.status not in _ENDED else []
+            acts = self._acts.possible() if self.run.status not in _ENDED else []
             if not acts or self._chooser.is_spent or len(self._steps) >= self._bound:
                 self._check_at_rest(acts)
                 return acts if len(self._steps) < self._bound else []
@@ -344,137 +306,6 @@ class _Guide:
         self._look()
         self._check_step(act, before, self.history[self._start_of_step :])
         return True
-
-    # --- what can happen ---
-
-    def _acts(self) -> list[Act]:
-        """Everything that can happen now, the plainest first."""
-        run = self.run
-        found: list[Act] = []
-        if run.status == "failed":
-            found += [] if self._used.get("retry") else [_RETRY]
-        elif run.requests:
-            found = [*self._decisions(run.requests[0]), *self._silence(), *self._early_signals()]
-        elif run.status == "running":
-            found = [{"tick": True}]
-        else:
-            found = [*self._signals(), *self._silence(), *self._early_signals()]
-        most = 2 if self._subject.suite.definition.on_cancel else 1
-        if self._used.get("cancel", 0) < most:
-            found.append({"cancel": "explored"})
-        return found
-
-    def _decisions(self, request: Request) -> list[Act]:
-        plain: list[Act] = []
-        more: list[Act] = []
-        for option in request.options:
-            by = self._somebody(request, option)
-            if by is None:
-                continue
-            act: dict[str, Json] = {"decide": option, "at": request.state, "by": by}
-            if option in request.needs_comment:
-                act["comment"] = COMMENT
-            answers = self._answers(request, option)
-            if answers is None:
-                plain.append(act)
-            elif answers:
-                plain.append({**act, "answers": answers[0]})
-                more += [{**act, "answers": value} for value in answers[1:]]
-            more += [{**act, "artifact": value} for value in self._edits(request, option)]
-        return plain + more
-
-    def _answers(self, request: Request, option: str) -> list[Json] | None:
-        """Answers to the form of an option, None where it has none."""
-        if request.kind == "crash":
-            state = self._subject.suite.definition.states[request.state]
-            has_answers = option == "done" and isinstance(state, AgentState)
-            return list(self._subject.outputs[request.state][:2]) if has_answers else None
-        form = (request.forms or {}).get(option, request.form)
-        return None if form is None else self._subject.values(form)
-
-    def _edits(self, request: Request, option: str) -> list[Json]:
-        """Other contents of the artifact under review."""
-        definition = self._subject.suite.definition
-        state = definition.states[request.state]
-        name = state.under_review if isinstance(state, HumanState) and request.kind != "crash" else None
-        if name is None or option not in ("accept", "revise") or name not in self.run.artifacts:
-            return []
-        content = self.run.artifacts[name]["content"]
-        makers = [maker for maker in definition.producers[name] if maker.artifact == name]
-        known = [value for maker in makers for value in self._subject.outputs[maker.name]]
-        found = [value for value in known if value != content]
-        if not found and isinstance(content, str):
-            found = [f"{content}, edited"]
-        return found[:1]
-
-    def _somebody(self, request: Request, option: str) -> str | None:
-        """Somebody who may choose the option: who is named or has the role; the initiator, if anybody may."""
-        roles = self._subject.roles
-        people = assigned(request.assign or [], option)
-        named = [name for name in people if not is_role(name)]
-        others = [name for name in self._subject.suite.people if name != INITIATOR]
-        candidates: list[str] = [*named, *(others if people else []), INITIATOR, STRANGER]
-        for person in candidates:
-            is_out = is_excluded(request.exclude, person, roles)
-            if not is_out and may_act(request.assign or [], option, person, roles):
-                return person
-        return None
-
-    def _silence(self) -> list[Act]:
-        seconds = self._seconds_to_wait()
-        if seconds is None:
-            return []
-        # Somebody may answer at the last moment: of that only the time of a run is another.
-        late: list[Act] = [self._passing(seconds - 1)] if self._is_timed and self.run.requests and seconds > 1 else []
-        return [self._passing(seconds), *late]
-
-    def _passing(self, seconds: int) -> Act:
-        """So many seconds pass; said in days, where days have 24 hours in the workflow's zone."""
-        days, rest = divmod(seconds, 86_400)
-        text, now = Duration(days=days, seconds=rest), self._clock()
-        is_so = text.after(now, self._subject.suite.definition.zone) == now + timedelta(seconds=seconds)
-        return {"advance": str(text if is_so else Duration(days=0, seconds=seconds))}
-
-    def _seconds_to_wait(self) -> int | None:
-        """Until what is due next; the whole delay of a retry, of which the engine takes a part off."""
-        due_at = self._engine.next_due()
-        if due_at is None:
-            return None
-        state = self._subject.suite.definition.states[self.run.state or ""]
-        if isinstance(state, AgentState) and not self.run.requests and state.retry is not None:
-            failures = [entry for entry in self._since_entered() if entry.kind == "agent.failed"]
-            delay = state.retry.delay_after(len(failures), failures[-1].data["code"], 0.0) if failures else None
-            if delay is not None:
-                return _whole(delay)
-        return max(1, _whole(due_at - self._clock()))
-
-    def _since_entered(self) -> Sequence[Entry]:
-        entered = [index for index, entry in enumerate(self.history) if entry.kind == "state.entered"]
-        return self.history[entered[-1] :] if entered else self.history
-
-    def _signals(self) -> list[Act]:
-        """The signals that the wait takes."""
-        state = self._subject.suite.definition.states[self.run.state or ""]
-        if not isinstance(state, WaitState):
-            return []
-        return [act for name in state.takes for act in self._signal_acts(name)]
-
-    def _early_signals(self) -> list[Act]:
-        """One signal that nobody waits for yet: it is kept."""
-        state = self._subject.suite.definition.states[self.run.state or ""]
-        takes = state.takes if isinstance(state, WaitState) else {}
-        if any(entry.kind == "signal.received" for entry in self.history):
-            return []
-        return [self._signal_acts(name)[0] for name in self._subject.signals if name not in takes]
-
-    def _signal_acts(self, name: str) -> list[Act]:
-        waits = [
-            state
-            for state in self._subject.suite.definition.states.values()
-            if isinstance(state, WaitState) and name in state.takes and state.output is not None
-        ]
-        values = self._subject.values(waits[0].output) if waits else []
-        return [{"signal": name, "data": value} for value in values] or [{"signal": name}]
 
     # --- what must hold ---
 
@@ -571,7 +402,7 @@ class _Guide:
             self._same(before, "a signal for another state")
 
     def _any_data(self) -> Json:
-        act = self._signal_acts(self._subject.signals[0])[0]
+        act = self._acts.signal_acts(self._subject.signals[0])[0]
         return act.get("data")
 
     def _same(self, before: Json, why: str) -> None:
@@ -587,7 +418,7 @@ class _Guide:
             is_out = is_excluded(self._excluded(request), person, roles)
             if is_out or not any(may_act(request.assign or [], one, person, roles) for one in request.options):
                 self._refuses(NotAllowed, request, option, person)
-        by = self._somebody(request, option)
+        by = self._acts.somebody(request, option)
         if by is None:
             return
         self._refuses(Invalid, request, "no option of its", by)
@@ -602,7 +433,7 @@ class _Guide:
         return [INITIATOR if one == "initiator" else one for one in getattr(asks, "exclude", ())]
 
     def _refuses(self, expected: type[HoldpointError], request: Request, option: str, by: str, **more: Any) -> None:
-        answers = self._answers(request, option)
+        answers = self._acts.answers(request, option)
         wish = {"answers": answers[0] if answers else None, "comment": COMMENT, **more}
         try:
             self._engine.decide(request.id, option, by=by, **wish)
@@ -655,14 +486,9 @@ class _Guide:
             self._crashes,
             [_truth(guard, moment) for guard in self._subject.guards],
             [_told(invariant, moment) for invariant in self._subject.invariants],
-            self._times() if self._is_timed else None,
+            self._times() if self._subject.is_timed else None,
         ]
         return canonical(said)
-
-    @property
-    def _is_timed(self) -> bool:
-        """Whether an invariant asks how long a run took."""
-        return any(invariant.is_timed for invariant in self._subject.invariants)
 
     def _times(self) -> list[Json]:
         """The seconds since the run's start, and those until what is due next."""
@@ -743,8 +569,3 @@ def _truth(expression: Expression, moment: Moment) -> Json:
 def _told(invariant: Invariant, moment: Moment) -> Json:
     """What an invariant comes to: runs that differ in it go on differently."""
     return invariant.broken_at(moment) == ""
-
-
-def _whole(wait: timedelta) -> int:
-    """So many seconds, the next whole number of them."""
-    return -int(-wait.total_seconds() // 1)

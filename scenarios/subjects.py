@@ -3,30 +3,69 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from holdpoint import api
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import AgentState, Definition
+from holdpoint.engine.definition import AgentState, Definition, WaitState
 from holdpoint.engine.expressions import Expression, ExpressionSyntaxError, parse_expression, parse_template
 from holdpoint.engine.expressions.evaluate import children_of, paths_of
 from holdpoint.engine.expressions.parse import Access, Compare, Filter, ListOf, Literal, Name, Node
 from holdpoint.engine.people import ROLE, is_role
 from holdpoint.scenarios.agents import KINDS
-from holdpoint.scenarios.guided import Subject
-from holdpoint.scenarios.invariants import parse_invariant
+from holdpoint.scenarios.invariants import Invariant, parse_invariant
 from holdpoint.scenarios.model import INITIATOR, Suite
 from holdpoint.schema import check
 from holdpoint.schema.proofs import SILENCE
-from holdpoint.schema.samples import MAX_SAMPLES, TEXT, is_met, samples
+from holdpoint.schema.samples import MAX_SAMPLES, TEXT, Hints, is_met, samples
 
 _MAX_OUTPUTS: Final = 5
 _OF_LISTS: Final = ("join", "length", "count", "first", "last", "sort", "map", "select", "reject", "unique", "reverse")
 _PEOPLE: Final = ("{}_1", "{}_2")
 """Who has a role that nobody of the scenario file has: two of each, should one be excluded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is explored: a workflow with made-up inputs, outputs and people, and what must hold.
+
+    `reads` are the states whose visits some expression counts; `is_sure_to_end`: it is proved that a run ends though
+    nobody ever answers. `more` gives further values that meet a schema, for runs at random.
+    """
+
+    suite: Suite
+    inputs: Sequence[Json]
+    outputs: Mapping[str, Sequence[Json]]
+    hints: Hints
+    guards: Sequence[Expression]
+    reads: frozenset[str]
+    invariants: Sequence[Invariant]
+    is_sure_to_end: bool
+    more: Callable[[Json], Sequence[Json]] = lambda schema: ()
+
+    def values(self, schema: Json) -> list[Json]:
+        """Values that meet a schema: the plain ones, and what there is more."""
+        return [*samples(schema, self.hints), *self.more(schema)]
+
+    @cached_property
+    def signals(self) -> tuple[str, ...]:
+        """The signals that waits of the workflow take."""
+        states = self.suite.definition.states.values()
+        return tuple(dict.fromkeys(name for state in states if isinstance(state, WaitState) for name in state.takes))
+
+    @cached_property
+    def is_timed(self) -> bool:
+        """Whether an invariant asks how long a run took."""
+        return any(invariant.is_timed for invariant in self.invariants)
+
+    def roles(self, person: str) -> frozenset[str]:
+        """The roles of a person."""
+        return frozenset(self.suite.people.get(person, ()))
 
 
 def subject_of(workflow: Path, suites: Sequence[Suite] = ()) -> Subject:

@@ -16,10 +16,11 @@ from holdpoint.engine.errors import Conflict, UsageError
 from holdpoint.scenarios.agents import KINDS
 from holdpoint.scenarios.coverage import Item, said
 from holdpoint.scenarios.explore import Explored
-from holdpoint.scenarios.guided import Guided, Subject
+from holdpoint.scenarios.guided import Guided
 from holdpoint.scenarios.model import Played
 from holdpoint.scenarios.reading import load_suite
 from holdpoint.scenarios.run import play_suite
+from holdpoint.scenarios.subjects import Subject
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*|([0-9]+[dhms])+")
 _UNPRINTABLE: Final = re.compile(r"[^ -~]")
