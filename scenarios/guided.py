@@ -27,15 +27,12 @@ from holdpoint.scenarios.acts import COMMENT, STRANGER, Act, Acts
 from holdpoint.scenarios.coverage import Item, covered_by
 from holdpoint.scenarios.expect import arguments_given, path_of
 from holdpoint.scenarios.invariants import Invariant
-from holdpoint.scenarios.model import INITIATOR, Scenario, Step
+from holdpoint.scenarios.model import INITIATOR, START, Scenario, Step
 from holdpoint.scenarios.play import Player
 from holdpoint.scenarios.rules import broken_rules, unapproved
 from holdpoint.scenarios.subjects import Subject
 from holdpoint.settings import find_project
 from holdpoint.testing import Clock
-
-START: Final = "2026-01-05T09:00:00Z"
-"""When scenarios start that do not say it."""
 
 FAILED: Final = "it failed"
 MAX_CRASHES: Final = 1

@@ -10,6 +10,9 @@ from typing import Final
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition
 
+START: Final = "2026-01-05T09:00:00Z"
+"""When what does not say it begins: a Monday."""
+
 INITIATOR: Final = "initiator"
 """Who starts a run where a scenario names nobody, and what a step calls whoever did."""
 
@@ -43,7 +46,7 @@ class Scenario:
     expect_line: int = 0
     expect_lines: Mapping[str, int] = field(default_factory=dict)
     initiator: str = INITIATOR
-    start: str = "2026-01-05T09:00:00Z"
+    start: str = START
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.errors import DefinitionError, NotFound
 from holdpoint.scenarios.checks import Checker, verbs_of
 from holdpoint.scenarios.invariants import check_invariants
-from holdpoint.scenarios.model import INITIATOR, Scenario, Step, Suite
+from holdpoint.scenarios.model import INITIATOR, START, Scenario, Step, Suite
 from holdpoint.schema.nodes import Document
 from holdpoint.schema.nodes import Path as Where
 from holdpoint.schema.reader import read
@@ -25,8 +25,6 @@ from holdpoint.sources import SCENARIOS, read_bytes
 
 OF: Final = "these scenarios"
 """What a `DefinitionError` says that the file is of."""
-
-_START: Final = "2026-01-05T09:00:00Z"
 
 
 def schema_text() -> str:
@@ -137,7 +135,7 @@ def _scenario(document: Document, value: Mapping[str, Json], index: int) -> Scen
         expect_line=document.key_place((*here, "expect")).line,
         expect_lines=_lines(document, (*here, "expect")),
         initiator=one.get("initiator", INITIATOR),
-        start=one.get("start", value.get("start", _START)),
+        start=one.get("start", value.get("start", START)),
     )
 
 
