@@ -20,6 +20,9 @@ from holdpoint.engine.times import format_time
 
 Status: TypeAlias = Literal["running", "waiting", "done", "failed", "cancelled"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+ENDED: tuple[Status, ...] = ("done", "cancelled")
+"""The statuses of runs that have ended: `failed` is a rest, and no end (spec 3.12)."""
+
 ActorKind: TypeAlias = Literal["human", "timer", "operator", "agent", "engine"]
 Ref: TypeAlias = int
 """A result of a run: the number of the history entry that left it."""

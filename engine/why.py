@@ -9,7 +9,7 @@ from holdpoint.engine.agents import FAILURES
 from holdpoint.engine.agents.texts import last_lines
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import Definition, WaitState
-from holdpoint.engine.model import Deadline, RunRecord, Status
+from holdpoint.engine.model import ENDED, Deadline, RunRecord, Status
 from holdpoint.engine.times import parse_time, say_time
 from holdpoint.engine.views import Request, Run
 
@@ -35,7 +35,7 @@ def is_by_definition(error: Mapping[str, Json]) -> bool:
 def why(run: Run, record: RunRecord, definition: Definition, *, has_operators: bool) -> str:
     """What the run waits for, who may act, and what happens by itself, one sentence a line."""
     where = f"run {run.id} of {run.workflow}"
-    if run.status in ("done", "cancelled"):
+    if run.status in ENDED:
         outcome = f" with outcome {run.outcome}" if run.outcome else ""
         return f"{where} has ended in {run.state!r}: {run.status}{outcome}. Nothing moves it any more."
     if run.error is not None:

@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from holdpoint.api import Engine
 from holdpoint.engine.errors import Conflict, HoldpointError, Invalid
+from holdpoint.engine.model import ENDED
 from holdpoint.engine.views import Request, Run
 from holdpoint.evaluation.recording import Answer, Change, Event
 from holdpoint.testing import Clock
@@ -88,7 +89,7 @@ class Driver:
         """Go on until the run ends, rests, cannot go on, or *until* is over; why it cannot, if so."""
         for _ in range(MAX_MOVES):
             run = self._engine.get_run(self._run_id)
-            if self._stop or self._script.stop or run.status in ("done", "cancelled"):
+            if self._stop or self._script.stop or run.status in ENDED:
                 return self._script.stop or self._stop
             moves = [move for move in self._moves(run) if until is None or move.at <= until]
             if self._stop or not moves:

@@ -16,6 +16,7 @@ from holdpoint.api import Engine
 from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.definition import TIMEOUT, AgentState, Definition
 from holdpoint.engine.errors import HoldpointError
+from holdpoint.engine.model import ENDED
 from holdpoint.engine.people import ROLE, assigned, is_role
 from holdpoint.engine.times import say_span
 from holdpoint.engine.views import Request, Run
@@ -254,7 +255,7 @@ def _judged(
 ) -> Replay:
     recorded = recording.course
     number = first_difference(recorded, course)
-    is_over = recorded.status in ("done", "cancelled")
+    is_over = recorded.status in ENDED
     as_far = number is None and not is_over and stop is not None and stop.why == "unrecorded"
     ends = (recorded.status, recorded.state, recorded.outcome, recorded.output)
     if as_far or (stop is None and ends == (course.status, course.state, course.outcome, course.output)):

@@ -162,12 +162,11 @@ class _Search:
             self.problems.setdefault(rule, guided)
         if guided.broken:
             return guided
-        is_ended = guided.run is not None and guided.run.status in ("done", "cancelled")
-        known = self.covered_to_the_end if is_ended else self.covered
+        known = self.covered_to_the_end if guided.has_ended else self.covered
         if not guided.covered <= known:
             self.covering.append(guided)
             self.covered |= guided.covered
-            if is_ended:
+            if guided.has_ended:
                 self.covered_to_the_end |= guided.covered
         return guided
 

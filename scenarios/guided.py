@@ -18,7 +18,7 @@ from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.definition import AgentState, HumanState
 from holdpoint.engine.errors import Conflict, HoldpointError, Invalid, NotAllowed
 from holdpoint.engine.expressions import Expression
-from holdpoint.engine.model import Entry
+from holdpoint.engine.model import ENDED, Entry
 from holdpoint.engine.moments import Moment
 from holdpoint.engine.people import is_excluded, may_act
 from holdpoint.engine.times import parse_time
@@ -38,7 +38,6 @@ FAILED: Final = "it failed"
 MAX_CRASHES: Final = 1
 MAX_VISITS_TOLD_APART: Final = 6
 _INSTANT: Final = timedelta(microseconds=1)
-_ENDED: Final = ("done", "cancelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +72,11 @@ class Guided:
     def is_lost(self) -> bool:
         """Whether it breaks a rule of the engine: what comes after that means nothing."""
         return any(":" not in rule and " " not in rule for rule in self.broken)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it came to an end."""
+        return self.run is not None and self.run.status in ENDED
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -266,7 +270,7 @@ class _Guide:
         self._player = Player(self._engine, self._clock, self._id, INITIATOR)
         while True:
             self._look()
-            acts = self._acts.possible() if self.run.status not in _ENDED else []
+            acts = self._acts.possible() if self.run.status not in ENDED else []
             if not acts or self._chooser.is_spent or len(self._steps) >= self._bound:
                 self._check_at_rest(acts)
                 return acts if len(self._steps) < self._bound else []
@@ -366,7 +370,7 @@ class _Guide:
             return
         for flaw in self._engine.verify(self._id):
             raise Problem("verify", f"flow verify finds: {flaw}")
-        if run.status in (*_ENDED, "failed"):
+        if run.status in (*ENDED, "failed"):
             return
         self._check_goes_on(run, due_at, acts)
         for invariant in self._subject.invariants:
@@ -468,7 +472,7 @@ class _Guide:
         }
         request = run.requests[0] if run.requests else None
         said: list[Json] = [
-            run.state if run.status not in _ENDED else path_of(self.history),
+            run.state if run.status not in ENDED else path_of(self.history),
             run.status,
             None if request is None else [request.kind, *request.options],
             record.attempts,

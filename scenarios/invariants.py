@@ -15,7 +15,7 @@ from typing import Final, Literal
 from holdpoint.engine.durations import Duration, parse_duration
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.expressions import Expression, ExpressionError, Scope, parse_expression
-from holdpoint.engine.model import STATUSES
+from holdpoint.engine.model import ENDED, STATUSES
 from holdpoint.engine.moments import Moment
 from holdpoint.engine.times import say_span
 from holdpoint.schema.infer import infer
@@ -39,7 +39,6 @@ OWN_NAMES: Final[Mapping[str, str]] = {
 _FORM: Final = re.compile(r"\s*(never|always|ends)\s*:\s*(\S.*)", re.DOTALL)
 _WITHIN: Final = re.compile(r"\s*always\s+ends\s+within\s+(\S.*?)\s*")
 FORMS: Final = "write 'never: EXPRESSION', 'always: EXPRESSION', 'ends: EXPRESSION' or 'always ends within DURATION'"
-_ENDED: Final = ("done", "cancelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,7 @@ class Invariant:
             end, took = self.duration.after(moment.run.started_at, moment.definition.zone), _taken(moment)
             if moment.entry.at <= end:
                 return ""
-            how = "it ended only" if moment.run.status in _ENDED else "it has not ended"
+            how = "it ended only" if moment.run.status in ENDED else "it has not ended"
             return f"in {_place(moment)} {how} {say_span(took)} after its start"
         assert self.expression is not None
         if self.form == "ends" and (moment.run.status != "done" or moment.run.is_cancelling):
@@ -79,7 +78,7 @@ class Invariant:
 
     def stays_broken(self, due_at: datetime | None, moment: Moment) -> str:
         """How a run that rests until *due_at* (None: for ever) breaks it; an empty text where it does not."""
-        if self.duration is None or moment.run.status in (*_ENDED, "failed"):
+        if self.duration is None or moment.run.status in (*ENDED, "failed"):
             return ""
         return f"in {_place(moment)} it waits for ever" if due_at is None else ""
 

@@ -109,7 +109,7 @@ def covering_scenarios(
     found: list[list[str]] = []
     names: set[str] = set()
     while missing and left:
-        best = max(left, key=lambda one: (len(one.covered & missing), _is_ended(one), -len(one.scenario.steps)))
+        best = max(left, key=lambda one: (len(one.covered & missing), one.has_ended, -len(one.scenario.steps)))
         new = [item for item in explored.coverage.items if item in best.covered & missing]
         if not new:
             break
@@ -135,10 +135,6 @@ def write_new(path: Path, text: str) -> None:
         ) from None
     except OSError as error:
         raise UsageError(f"file {str(path)!r} cannot be written: {error.strerror}") from None
-
-
-def _is_ended(guided: Guided) -> bool:
-    return guided.run is not None and guided.run.status in ("done", "cancelled")
 
 
 def _name(new: Sequence[Item], taken: set[str]) -> str:
