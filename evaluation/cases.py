@@ -35,7 +35,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One input. `agents` and `decisions` are by state; `expect` is as in a scenario, empty where nothing is."""
+    """One input. `agents` and `decisions` are by state; `expect` is as in a scenario, empty where nothing is.
+
+    `is_output_partial` says that the expected output names only the keys to compare.
+    """
 
     name: str
     line: int
@@ -45,6 +48,7 @@ class Case:
     decisions: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
     signals: Sequence[Sent] = ()
     expect: Mapping[str, Json] = field(default_factory=dict)
+    is_output_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ _DUE: Final = -1  # a deadline is strict: a decision at the due time comes secon
 Why: TypeAlias = Literal["refused", "unasked", "silence", "unrecorded", "input", "endless"]
 """Why a run cannot go on.
 
-refused     a decision that the script gives is not taken
+refused     a decision that the script gives, or a signal that it sends, is not taken
 unasked     it waits for a decision of which the script says nothing
 silence     nobody answers, and no deadline decides instead
 unrecorded  an agent is to run of which the script does not say what it gives
@@ -72,14 +72,24 @@ class _Move:
 
 
 class Driver:
-    """Drives one run. `notes` are what of the script had no effect."""
+    """Drives one run. `notes` are what of the script had no effect; *is_strict* says that a signal must have one."""
 
-    def __init__(self, engine: Engine, clock: Clock, run_id: str, script: Script, events: Sequence[Event] = ()) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        run_id: str,
+        script: Script,
+        events: Sequence[Event] = (),
+        *,
+        is_strict: bool = False,
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._run_id = run_id
         self._script = script
         self._events = list(events)
+        self._is_strict = is_strict
         self._reactions: dict[str, Reaction] = {}
         self._changed: dict[str, int] = {}
         self._stop: Stop | None = None
@@ -176,6 +186,8 @@ class Driver:
             self._apply(event)
         except (Conflict, Invalid) as error:
             what = f"signal {event.name!r}" if event.verb == "signal" else f"operator's {event.verb}"
+            if self._is_strict and isinstance(error, Invalid):
+                self._stop = Stop(why="refused", text=f"the {what} is refused: {error.message}", error=error)
             self.notes.append(f"the {what} has no effect: {error.message}".replace(self._run_id, "it"))
 
     def _apply(self, event: Event) -> None:

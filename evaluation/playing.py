@@ -45,6 +45,15 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An attempt of an agent that failed."""
+
+    state: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What became of a case, played once.
 
@@ -70,16 +79,18 @@ class Result:
     elapsed: float
     refused: str | None = None
     opinions: Sequence[Opinion] = ()
+    failures: Sequence[Failed] = ()
     attempts: Mapping[Place, Sequence[Attempt]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Json]:
         """The result as `flow eval --json` prints it."""
-        left = ("attempts", "opinions")
+        left = ("attempts", "opinions", "failures")
         members = {name: getattr(self, name) for name in self.__slots__ if name not in left}
         members["path"], members["differences"] = list(self.path), list(self.differences)
         members["opinions"] = [
             {"state": one.state, "recommended": one.recommended, "decided": one.decided} for one in self.opinions
         ]
+        members["failures"] = [{"state": one.state, "code": one.code, "message": one.message} for one in self.failures]
         return members
 
 
@@ -115,7 +126,8 @@ def play(setting: Setting, case: Case, repeat: int) -> Result:
             return _not_started(case, repeat, error, time.perf_counter() - begun)
         start = setting.cases.start
         events = [Event(at=start + one.after, verb="signal", name=one.name, data=one.data) for one in case.signals]
-        stop = Driver(engine, clock, run.id, script, sorted(events, key=lambda event: event.at)).drive()
+        events.sort(key=lambda event: event.at)
+        stop = Driver(engine, clock, run.id, script, events, is_strict=True).drive()
         elapsed = time.perf_counter() - begun
         return _result(engine, run.id, setting, case, repeat, script, stop, elapsed)
 
@@ -161,7 +173,7 @@ def _result(
         now=engine.now(),
         zone=setting.definition.zone,
     )
-    wrong = differences(case.expect, seen)
+    wrong = differences(case.expect, seen, is_output_partial=case.is_output_partial)
     if stop is not None and stop.why not in _WAITS and case.expect:
         wrong.insert(0, stop.text)
     path = course_of(run, history).path
@@ -183,6 +195,11 @@ def _result(
         elapsed=elapsed,
         opinions=script.opinions(history),
         attempts=recording.attempts,
+        failures=[
+            Failed(state=entry.data["state"], code=entry.data["code"], message=entry.data["message"])
+            for entry in history
+            if entry.kind == "agent.failed"
+        ],
     )
 
 

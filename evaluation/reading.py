@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,28 +14,30 @@ from pathlib import Path
 from typing import Final
 
 from holdpoint.engine.canonical import Json, parse_json
-from holdpoint.engine.definition import AgentState, Definition, HumanState
+from holdpoint.engine.definition import Definition
 from holdpoint.engine.durations import parse_duration
-from holdpoint.engine.errors import DefinitionError, Finding, Invalid, NotFound, UsageError
+from holdpoint.engine.errors import DefinitionError, Invalid, NotFound, UsageError, did_you_mean
 from holdpoint.engine.expressions import Expression, ExpressionSyntaxError, parse_expression
 from holdpoint.engine.times import parse_time
 from holdpoint.evaluation.cases import Case, Cases, Rule, Sent
-from holdpoint.evaluation.readings import Problem, Readings
+from holdpoint.evaluation.readings import Problem, Readings, Strange
 from holdpoint.scenarios.checks import Checker
 from holdpoint.scenarios.reading import scenarios_schema
-from holdpoint.schema.keywords import violations
+from holdpoint.schema.nodes import Document, Node, Place
 from holdpoint.schema.nodes import Path as Where
 from holdpoint.schema.reader import read
-from holdpoint.schema.report import MAX_ERRORS, Report, TooManyErrors, suggestion
-from holdpoint.schema.shape import check_shape
+from holdpoint.schema.report import Report, TooManyErrors, suggestion
+from holdpoint.schema.shape import check_part, check_shape
 
 START: Final = "2026-01-05T09:00:00Z"
 _RULE_COLUMNS: Final = ("decide", "by", "after", "comment")
+_SEPARATORS: Final = (";", "\t", "|")
 COLUMNS: Final[Mapping[str, str]] = {
     "name": "what the case is called; it is needed",
     "initiator": "who starts the run",
     "input.KEY": "a key of the input; keys in it follow, each after a dot",
-    "expect.KEY": "what should be so at the end, as `expect.outcome` or `expect.output.KEY`",
+    "expect.KEY": "what should be so at the end, as `expect.outcome`",
+    "expect.output.KEY": "a key of the output, of which the keys without a column are not compared",
     "agents.STATE": "what the agent of a state gives",
     "agents.STATE.KEY": "a key of what it gives",
     "decide.STATE": "the option that is decided in a state, whatever the condition",
@@ -69,14 +70,18 @@ def load_cases(
         data = path.read_bytes()
     except OSError as error:
         raise NotFound(f"{path} cannot be read: {error.strerror or error}") from None
-    source = _csv(path, data, definition) if path.suffix.lower() == ".csv" else _yaml(path, data)
     readings = Readings(definition)
+    is_table = path.suffix.lower() == ".csv"
+    report = _table(path, data, definition, readings) if is_table else _document(path, data)
+    cases = None
     try:
-        cases = _Reader(source, definition, readings).cases(path)
+        value = check_shape(report, cases_schema())
+        if value is not None and not report.has_errors:
+            cases = _Reader(report, value, definition, readings, is_table=is_table).cases(path)
     except TooManyErrors:
-        source.raise_errors()
-        raise
-    source.raise_errors()
+        pass
+    if cases is None or report.has_errors:
+        raise DefinitionError(report.findings, OF)
     return _with_options(cases, readings, recommendation or {}, cost)
 
 
@@ -100,123 +105,98 @@ OF: Final = "these cases"
 """What a `DefinitionError` says that the file is of."""
 
 
-class _Source(ABC):
-    """The value of a file, with where each part of it is."""
+class _Table(Report):
+    """Findings about the rows of a table: places are lines, and what is at them is named by its column."""
 
-    def __init__(self, file: str, said: Json) -> None:
-        self.file = file
-        self.said = said
-        self.findings: list[Finding] = []
-
-    @abstractmethod
-    def line(self, path: Where) -> int:
-        """The line that says what is at a path."""
-
-    @abstractmethod
-    def value(self, path: Where, code: str, message: str, fix: str) -> None:
-        """Take a finding about the value at a path."""
-
-    @abstractmethod
-    def key(self, path: Where, code: str, message: str, fix: str) -> None:
-        """Take a finding about the key at the end of a path."""
-
-    @abstractmethod
-    def has_errors_below(self, path: Where) -> bool:
-        """Whether an error stands inside of the value at a path."""
-
-    def raise_errors(self) -> None:
-        """Raise `DefinitionError` if there is any finding."""
-        if self.findings:
-            raise DefinitionError(self.findings, OF)
-
-
-class _Yaml(_Source):
-    def __init__(self, file: str, report: Report, said: Json) -> None:
-        super().__init__(file, said)
-        self._report = report
-
-    def line(self, path: Where) -> int:
-        return self._report.document.node(path).place.line
+    def __init__(self, document: Document) -> None:
+        super().__init__(document)
+        self._told: set[Where] = set()
 
     def value(self, path: Where, code: str, message: str, fix: str) -> None:
-        self._report.value(path, code, message, fix)
+        """Add a finding about what a row says."""
+        super().value(path, code, _of_column(path, message), _in_a_cell(code, message, fix))
 
     def key(self, path: Where, code: str, message: str, fix: str) -> None:
-        self._report.key(path, code, message, fix)
-
-    def has_errors_below(self, path: Where) -> bool:
-        return self._report.has_errors_below(path)
-
-    def raise_errors(self) -> None:
-        if self._report.has_errors:
-            raise DefinitionError(self._report.findings, OF)
+        """Add a finding about the key at the end of a path: once, in the header, where it is a part of a column."""
+        if path and path[-1] in self.document.node(path[:-1]).keys:
+            if path[2:] in self._told:
+                return
+            self._told.add(path[2:])
+        super().key(path, code, _of_column(path, message), fix)
 
 
-class _Csv(_Source):
-    """Rows have lines, and no columns that one could name."""
-
-    def __init__(self, file: str, said: Json, lines: Sequence[int]) -> None:
-        super().__init__(file, said)
-        self._lines = lines
-        self._wrong: list[Where] = []
-
-    def line(self, path: Where) -> int:
-        return self._lines[int(path[1])] if len(path) > 1 and path[0] == "cases" else 1
-
-    def value(self, path: Where, code: str, message: str, fix: str) -> None:
-        self._wrong.append(tuple(path))
-        if len(self.findings) >= MAX_ERRORS:
-            raise DefinitionError(self.findings, OF)
-        where = ".".join(str(part) for part in path[2:]) if path[:1] == ("cases",) else ".".join(map(str, path))
-        message = f"{where}: {message}" if where else message
-        self.findings.append(
-            Finding(
-                file=self.file, line=self.line(path), column=1, severity="error", code=code, message=message, fix=fix
-            )
-        )
-
-    def key(self, path: Where, code: str, message: str, fix: str) -> None:
-        self.value(path, code, message, fix)
-
-    def has_errors_below(self, path: Where) -> bool:
-        return any(where[: len(path)] == tuple(path) for where in self._wrong)
+def _of_column(path: Where, message: str) -> str:
+    """A message about a part of a case, in which that is named by its column."""
+    if len(path) < 2:
+        return message
+    case, below = f"cases[{path[1]}]", path[2:]
+    if below[:1] == ("decisions",) and len(below) > 1:
+        below = (below[2] if len(below) > 2 else "decide", below[1])
+    column = ".".join(map(str, below))
+    message = message.replace(f"{case}.", "").replace(repr(case), "the row")
+    return message if not column or repr(column) in message else f"{column}: {message}"
 
 
-def _yaml(path: Path, data: bytes) -> _Source:
+def _in_a_cell(code: str, message: str, fix: str) -> str:
+    """How to mend what is told of a cell."""
+    if code == "HP102":
+        return "fill the cell of its column"
+    if code == "HP103" and "must be a list" in message:
+        return """write JSON in the cell, such as ["a", "b"]; as the file has it: "[""a"", ""b""]\""""
+    if code == "HP103" and "must be a mapping" in message:
+        return """write JSON in the cell, such as {"a": 1}; as the file has it: "{""a"": 1}\""""
+    return fix
+
+
+def _document(path: Path, data: bytes) -> Report:
     document, problems = read(data, str(path))
     if document is None:
         raise DefinitionError(problems, OF)
-    report = Report(document)
-    try:
-        value = check_shape(report, cases_schema())
-    except TooManyErrors:
-        value = None
-    if value is None or report.has_errors:
-        raise DefinitionError(report.findings, OF)
-    return _Yaml(str(path), report, value)
+    return Report(document)
 
 
-def _csv(path: Path, data: bytes, definition: Definition) -> _Source:
+def _table(path: Path, data: bytes, definition: Definition, readings: Readings) -> Report:
     try:
-        rows = list(_rows(data.decode("utf-8-sig")))
+        text = data.decode("utf-8-sig")
+        _check_separator(path, text)
+        rows = list(_rows(text))
     except (UnicodeDecodeError, csv.Error) as error:
         raise Invalid(f"{path} is no CSV in UTF-8: {error}", code="cases") from None
     header = rows[0][1] if rows else []
-    source = _Csv(str(path), {"cases": []}, [line for line, _ in rows[1:]] or [1])
-    _check_header(source, header)
-    source.raise_errors()
+    first = Place(line=rows[0][0] if rows else 1, column=1)
+    _check_header(_table_of(path, first, []), header, readings)
     if len(rows) < 2:
         raise Invalid(f"{path} has no case: a header with 'name', and a row for each", code="cases")
+    cases = [_case(header, cells, definition) for _, cells in rows[1:]]
+    nodes = [_node(case, first, Place(line=line, column=1)) for case, (line, _) in zip(cases, rows[1:], strict=True)]
+    report = _table_of(path, first, nodes)
     for number, (_, cells) in enumerate(rows[1:]):
         if len(cells) != len(header):
             message = f"the row has {len(cells)} cells, and the header {len(header)}"
-            source.value(("cases", number), "HP421", message, "")
-        source.said["cases"].append(_case(header, cells, definition))
-    for found in violations(source.said, cases_schema()):
-        message = f"does not meet {found.validator}: {found.validator_value!r}"
-        source.value(found.absolute_path, "HP421", message, "")
-    source.raise_errors()
-    return source
+            report.value(("cases", number), "HP421", message, "quote a cell that has a comma in it")
+    if report.has_errors:
+        raise DefinitionError(report.findings, OF)
+    return report
+
+
+def _table_of(path: Path, first: Place, cases: Sequence[Node]) -> _Table:
+    """The report on a table, whose header is in a line and whose cases are these."""
+    inner = Node(value=[node.value for node in cases], place=first, parts=cases)
+    root = Node(value={"cases": inner.value}, place=first, parts={"cases": inner})
+    return _Table(Document(file=str(path), root=root, lines=()))
+
+
+class _Row(dict[str, Json]):
+    """A mapping that columns make up, and not a cell."""
+
+
+def _node(value: Json, header: Place, row: Place) -> Node:
+    """A part of a case: the keys that columns name are in the header, and what their cells say in the row."""
+    if not isinstance(value, _Row):
+        return Node(value=value, place=row)
+    parts = {key: _node(part, header, row) for key, part in value.items()}
+    plain = {key: part.value for key, part in parts.items()}
+    return Node(value=plain, place=row, keys=dict.fromkeys(parts, header), parts=parts)
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -228,35 +208,81 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1
 
 
-def _check_header(source: _Source, header: Sequence[str]) -> None:
+def _check_header(report: Report, header: Sequence[str], readings: Readings) -> None:
+    """Raise `DefinitionError` with what is wrong with the columns."""
+    try:
+        for name in dict.fromkeys(header):
+            _check_column(report, name, header, readings)
+        if not report.has_errors:
+            _check_together(report, header)
+    except TooManyErrors:
+        pass
+    if report.has_errors:
+        raise DefinitionError(report.findings, OF)
+
+
+def _check_separator(path: Path, text: str) -> None:
+    """Raise `DefinitionError` where something else than a comma separates the columns."""
+    header = text.partition("\n")[0]
+    found = next((sign for sign in _SEPARATORS if sign in header and "," not in header), None)
+    if found is not None:
+        report = _table_of(path, Place(line=1, column=1), [])
+        message = f"the columns are separated by {found!r}, and not by ','"
+        report.value((), "HP421", message, "save the table as CSV with commas")
+        raise DefinitionError(report.findings, OF)
+
+
+def _check_column(report: Report, name: str, header: Sequence[str], readings: Readings) -> None:
     firsts = {column.partition(".")[0] for column in COLUMNS}
+    first, _, rest = name.partition(".")
+    is_known = first in firsts and (bool(rest) or first in COLUMNS)
+    fix = f"columns are {', '.join(COLUMNS)}"
+    if header.count(name) > 1:
+        report.value((), "HP421", f"the column {name!r} is there twice", fix)
+    elif not is_known:
+        meant = did_you_mean(first, firsts)
+        report.value((), "HP421", f"the column {name!r} is not known", f"{meant} {fix}".strip())
+    elif first == "agents" and (state := rest.partition(".")[0]) not in readings.made_up:
+        message = f"the column {name!r}: the workflow has no agent {state!r} whose work could be made up"
+        report.value((), "HP405", message, suggestion(state, readings.made_up))
+    elif first in _RULE_COLUMNS and rest not in readings.people:
+        message = f"the column {name!r}: the workflow has no state {rest!r} in which people decide"
+        report.value((), "HP405", message, suggestion(rest, readings.people))
+
+
+def _check_together(report: Report, header: Sequence[str]) -> None:
+    """Report columns that say nothing without another, or the same as another."""
     for name in header:
         first, _, rest = name.partition(".")
-        is_known = first in firsts and (bool(rest) or first in COLUMNS)
-        if not is_known or header.count(name) > 1:
-            problem = "is there twice" if header.count(name) > 1 else "is not known"
-            fix = f"columns are {', '.join(COLUMNS)}"
-            source.value((), "HP421", f"the column {name!r} {problem}", fix)
+        if first in _RULE_COLUMNS and (decided := f"decide.{rest}") not in header:
+            message = f"the column {name!r} says nothing without the column {decided!r}"
+            report.value((), "HP421", message, f"add the column {decided!r}, or remove this one")
+        if whole := next((one for one in header if name.startswith(f"{one}.")), None):
+            message = f"the column {name!r} is a part of the column {whole!r}"
+            report.value((), "HP421", message, "remove one of them")
 
 
-def _case(header: Sequence[str], cells: Sequence[str], definition: Definition) -> Json:
+def _case(header: Sequence[str], cells: Sequence[str], definition: Definition) -> _Row:
     """A case from its row; an empty cell says nothing."""
-    case: dict[str, Json] = {}
+    case = _Row()
     for name, text in zip(header, cells, strict=False):
         if text == "":
             continue
         first, *keys = name.split(".")
         if first in _RULE_COLUMNS:
-            rule = case.setdefault("decisions", {}).setdefault(".".join(keys), {})
-            rule[first] = text
-        elif not keys:
-            case[first] = text
+            _put(case, ("decisions", ".".join(keys), first), text)
+        elif keys:
+            _put(case, (first, *keys), _typed(text, definition.input if first == "input" else None, keys))
         else:
-            inner = case.setdefault(first, {})
-            for key in keys[:-1]:
-                inner = inner.setdefault(key, {})
-            inner[keys[-1]] = _typed(text, definition.input if first == "input" else None, keys)
+            case[first] = text
     return case
+
+
+def _put(case: _Row, keys: Sequence[str], value: Json) -> None:
+    inner = case
+    for key in keys[:-1]:
+        inner = inner.setdefault(key, _Row())
+    inner[keys[-1]] = value
 
 
 def _typed(text: str, schema: Json, keys: Sequence[str]) -> Json:
@@ -274,15 +300,15 @@ def _typed(text: str, schema: Json, keys: Sequence[str]) -> Json:
 class _Reader:
     """Makes cases of the value of a file, and reports what its workflow cannot do."""
 
-    def __init__(self, source: _Source, definition: Definition, readings: Readings) -> None:
-        self._source = source
-        self._value: Mapping[str, Json] = source.said
+    def __init__(
+        self, report: Report, value: Mapping[str, Json], definition: Definition, readings: Readings, *, is_table: bool
+    ) -> None:
+        self._report = report
+        self._value = value
         self._definition = definition
         self._readings = readings
-        self._checker = Checker(source, definition, source.said)
-        self._people = [
-            state.name for state in definition.states.values() if isinstance(state, HumanState | AgentState)
-        ]
+        self._checker = Checker(report, definition, value)
+        self._is_table = is_table
 
     def cases(self, path: Path) -> Cases:
         value = self._value
@@ -294,21 +320,24 @@ class _Reader:
         for number, one in enumerate(value["cases"]):
             here: Where = ("cases", number)
             if one["name"] in names:
-                self._source.value((*here, "name"), "HP403", f"two cases are named {one['name']!r}", "")
+                self._report.value((*here, "name"), "HP403", f"two cases are named {one['name']!r}", "")
             names.add(one["name"])
             self._check_agents((*here, "agents"), one.get("agents", {}))
+            if "refused" not in one.get("expect", {}):
+                self._check_names((*here, "input"), "the input", self._readings.strange_in_input(one.get("input", {})))
             signals = self._signals((*here, "signals"), one.get("signals", []))
             self._checker.check_end((*here, "expect"), one.get("expect", {}))
             cases.append(
                 Case(
                     name=one["name"],
-                    line=self._source.line(here),
+                    line=self._report.document.node(here).place.line,
                     input=one.get("input", {}),
                     initiator=one.get("initiator", value.get("initiator", "initiator")),
                     agents={**value.get("agents", {}), **one.get("agents", {})},
                     decisions={**shared_rules, **self._decisions((*here, "decisions"), one.get("decisions", {}))},
                     signals=signals if "signals" in one else shared_signals,
                     expect=one.get("expect", {}),
+                    is_output_partial=self._is_made_of_columns((*here, "expect", "output")),
                 )
             )
         return Cases(
@@ -326,30 +355,35 @@ class _Reader:
             ],
         )
 
+    def _is_made_of_columns(self, where: Where) -> bool:
+        return self._is_table and bool(self._report.document.node(where).keys)
+
     def _path(self, where: Where, text: str, problem: Problem | None) -> Sequence[str]:
         """A path: a state, or `input` or `artifacts`, and keys."""
         if problem is not None:
-            self._source.value(where, *problem)
+            self._report.value(where, *problem)
         return text.split(".")
 
     def _check_agents(self, where: Where, agents: Mapping[str, Json]) -> None:
-        known = [
-            state.name
-            for state in self._definition.states.values()
-            if isinstance(state, AgentState) and state.value is None
-        ]
-        for name in agents:
-            if name not in known:
-                message = f"the workflow has no agent {name!r} that could be made up"
-                self._source.value((*where, name), "HP405", message, suggestion(name, known))
+        """Report what is misspelt in what agents give, and of the others what they cannot give."""
+        strange = {name: list(self._readings.strange_in_output(name, given)) for name, given in agents.items()}
+        for name, found in strange.items():
+            self._check_names((*where, name), f"what the agent of {name!r} gives", found)
+        self._checker.check_agents(where, {name: given for name, given in agents.items() if not strange[name]})
+
+    def _check_names(self, where: Where, what: str, strange: Iterable[Strange]) -> None:
+        for below, known in strange:
+            name = str(below[-1])
+            message = f"{what} has no property {name!r}"
+            self._report.key((*where, *below), "HP421", message, suggestion(name, known))
 
     def _decisions(self, where: Where, decisions: Mapping[str, Json]) -> dict[str, Sequence[Rule]]:
         found: dict[str, Sequence[Rule]] = {}
         for state, written in decisions.items():
             place: Where = (*where, state)
-            if state not in self._people:
+            if state not in self._readings.people:
                 message = f"the workflow has no state {state!r} in which people decide"
-                self._source.value(place, "HP405", message, suggestion(state, self._people))
+                self._report.key(place, "HP405", message, suggestion(state, self._readings.people))
             rules = written if isinstance(written, list) else [written]
             found[state] = [
                 self._rule((*place, number) if isinstance(written, list) else place, state, rule)
@@ -359,11 +393,12 @@ class _Reader:
 
     def _rule(self, where: Where, state: str, written: Json) -> Rule:
         rule = {"decide": written} if isinstance(written, str) else written
-        found = list(violations(rule, _rule_schema()))
-        if found or ("decide" in rule) == ("silence" in rule):
-            at = (*where, *found[0].absolute_path) if found else where
-            fix = "write an option, or a rule with 'decide' or 'silence: true', and when, by, after, comment"
-            self._source.value(at, "HP421", "it does not say what is decided", fix)
+        if isinstance(rule, dict) and not check_part(self._report, where, rule, _rule_schema()):
+            return Rule(option=None)
+        if not isinstance(rule, dict) or ("decide" in rule) == ("silence" in rule):
+            more = ", ".join(key for key in _rule_schema()["properties"] if key not in ("decide", "silence"))
+            fix = f"write an option, or a rule with 'decide' or 'silence: true', and as it needs {more}"
+            self._report.value(where, "HP421", "it does not say what is decided", fix)
             return Rule(option=None)
         self._check_option(where, state, rule.get("decide"))
         return Rule(
@@ -377,10 +412,10 @@ class _Reader:
         )
 
     def _check_option(self, where: Where, name: str, option: str | None) -> None:
-        state = self._definition.states.get(name)
-        if option is not None and isinstance(state, HumanState) and option not in state.options:
+        options = self._readings.options_in(name)
+        if option is not None and options and option not in options:
             message = f"{option!r} is not an option of state {name!r}"
-            self._source.value(where, "HP405", message, suggestion(option, state.options))
+            self._report.value(where, "HP405", message, suggestion(option, options))
 
     def _condition(self, where: Where, text: str | None) -> Expression | None:
         if text is None:
@@ -388,10 +423,10 @@ class _Reader:
         try:
             found = parse_expression(text)
         except ExpressionSyntaxError as error:
-            self._source.value(where, "HP421", f"the condition {text!r} cannot be read: {error}", "")
+            self._report.value(where, "HP421", f"the condition {text!r} cannot be read: {error}", "")
             return None
         for problem in self._readings.of_condition(found):
-            self._source.value(where, *problem)
+            self._report.value(where, *problem)
         return found
 
     def _signals(self, where: Where, signals: Sequence[Json]) -> list[Sent]:
@@ -399,7 +434,10 @@ class _Reader:
         for number, one in enumerate(signals):
             if one["signal"] not in known:
                 message = f"no wait of the workflow takes the signal {one['signal']!r}"
-                self._source.value((*where, number, "signal"), "HP405", message, suggestion(one["signal"], known))
+                self._report.value((*where, number, "signal"), "HP405", message, suggestion(one["signal"], known))
+            elif problem := self._readings.of_signal(one["signal"], one.get("data")):
+                at = (*where, number, "data") if "data" in one else (*where, number)
+                self._report.value(at, *problem)
         return [
             Sent(name=one["signal"], after=self._span((*where, number, "after"), one["after"]), data=one.get("data"))
             for number, one in enumerate(signals)
@@ -409,7 +447,7 @@ class _Reader:
         try:
             return parse_time(text)
         except Invalid as error:
-            self._source.value(where, "HP404", str(error), "")
+            self._report.value(where, "HP404", str(error), "")
             return parse_time(START)
 
     def _span(self, where: Where, text: str | None) -> timedelta:
@@ -417,7 +455,7 @@ class _Reader:
             begun = parse_time(START)
             return timedelta() if text is None else parse_duration(text).after(begun, UTC) - begun
         except Invalid as error:
-            self._source.value(where, "HP404", str(error), "")
+            self._report.value(where, "HP404", str(error), "")
             return timedelta()
 
 

@@ -42,7 +42,7 @@ SHARES: Final = ("accuracy", "agreement")
 class Version:
     """A definition and what became of every case by it. `measures` are by name; `expected` is by case.
 
-    `warnings` say what was to be measured, and could not be.
+    `warnings` say what was to be measured, and could not be, and what was played otherwise than the cases mean it.
     """
 
     file: str
@@ -144,7 +144,12 @@ def evaluate(
                 cases=cases,
                 measures=_measured(cases, setting),
                 expected={case.name: case.expect for case in setting.cases.cases},
-                warnings=list(_unfound(cases, setting)),
+                warnings=[
+                    *_foreign(definition, setting.definition),
+                    *_refused_outputs(cases),
+                    *_unfound(cases, setting),
+                    *_empty_kappas(cases, setting),
+                ],
             )
         )
     return Study(
@@ -153,7 +158,7 @@ def evaluate(
         repeat=repeat,
         agents=setting.agents,
         versions=versions,
-        differences=_differences(versions[0].cases, versions[1].cases, setting) if len(versions) > 1 else {},
+        differences=_differences(versions[0], versions[1], setting) if len(versions) > 1 else {},
     )
 
 
@@ -207,20 +212,26 @@ def _mean(read: Callable[[Result], float | None]) -> Statistic:
 def _of_pairs(
     state: str, measure: Callable[[Sequence[tuple[str, str]]], float | None], cases: Sequence[Played]
 ) -> float | None:
-    return measure(
-        [
-            (str(one.recommended), one.decided)
-            for played in cases
-            for result in played
-            for one in result.opinions
-            if one.state == state and one.recommended is not None
-        ]
-    )
+    return measure(_pairs_in(state, cases))
+
+
+def _pairs_in(state: str, cases: Sequence[Played]) -> list[tuple[str, str]]:
+    """What was recommended in a state and what was decided there, each time that both are known."""
+    return [
+        (str(one.recommended), one.decided)
+        for played in cases
+        for result in played
+        for one in result.opinions
+        if one.state == state and one.recommended is not None
+    ]
 
 
 def _measured(cases: Sequence[Played], setting: Setting) -> dict[str, Estimate]:
     found = {}
+    without = {f"kappa.{state}" for state in setting.cases.recommendation if _constant_in(state, cases)}
     for name, statistic in _statistics(setting).items():
+        if name in without:
+            continue
         counted = [played for played in cases if statistic([played]) is not None or name.startswith("kappa.")]
         estimate = _estimated(name, counted, statistic)
         if estimate is not None:
@@ -242,6 +253,40 @@ def _unfound(cases: Sequence[Played], setting: Setting) -> Iterator[str]:
             yield f"no cost is measured at {'.'.join(path)!r}: no number was ever found there"
 
 
+def _constant_in(state: str, cases: Sequence[Played]) -> str | None:
+    """What is always the same in a state, so that chance alone gives all agreement there is, and no kappa says more."""
+    pairs = _pairs_in(state, cases)
+    for what, words in (("recommended", {one for one, _ in pairs}), ("decided", {other for _, other in pairs})):
+        if len(words) == 1:
+            return f"{min(words)!r} is all that is ever {what}"
+    return None
+
+
+def _empty_kappas(cases: Sequence[Played], setting: Setting) -> Iterator[str]:
+    for state in setting.cases.recommendation:
+        if why := _constant_in(state, cases):
+            yield f"no Cohen's kappa in {state!r} is measured: {why}"
+
+
+def _foreign(definition: Definition, other: Definition) -> Iterator[str]:
+    """That it is no version of the workflow that the cases are of."""
+    if definition.workflow != other.workflow:
+        yield f"the cases are of the workflow {other.workflow!r}, and this is {definition.workflow!r}"
+
+
+def _refused_outputs(cases: Sequence[Played]) -> Iterator[str]:
+    """By state, that its agent gave what the state does not take: its failure is then none that a case describes."""
+    found: dict[str, list[str]] = {}
+    for played in cases:
+        for result in played:
+            for one in result.failures:
+                if one.code == "agent_output":
+                    found.setdefault(one.state, []).append(one.message)
+    for state, messages in found.items():
+        times = "once" if len(messages) == 1 else f"{len(messages)} times"
+        yield f"what the agent of {state!r} gave was refused {times} (agent_output): {messages[0]}"
+
+
 def _estimated(name: str, cases: Sequence[Played], statistic: Statistic) -> Estimate | None:
     if not cases:
         return None
@@ -252,11 +297,13 @@ def _estimated(name: str, cases: Sequence[Played], statistic: Statistic) -> Esti
     return bootstrap(cases, statistic)
 
 
-def _differences(before: Sequence[Played], after: Sequence[Played], setting: Setting) -> dict[str, Estimate]:
-    """What the second version has more of than the first, of each measure, resampled case by case."""
+def _differences(before: Version, after: Version, setting: Setting) -> dict[str, Estimate]:
+    """What the second version has more of than the first, of each measure of both, resampled case by case."""
     found = {}
-    pairs = list(zip(before, after, strict=True))
+    pairs = list(zip(before.cases, after.cases, strict=True))
     for name, statistic in _statistics(setting).items():
+        if name not in before.measures or name not in after.measures:
+            continue
 
         def difference(chosen: Sequence[tuple[Played, Played]], statistic: Statistic = statistic) -> float | None:
             one, other = statistic([pair[0] for pair in chosen]), statistic([pair[1] for pair in chosen])

@@ -91,7 +91,7 @@ class Checker:
         """Report everything. Raises `TooManyErrors`."""
         self._check_people(self._value.get("people", {}))
         self._check_time(("start",), self._value.get("start"))
-        self._check_agents(("agents",), self._value.get("agents", {}))
+        self.check_agents(("agents",), self._value.get("agents", {}))
         names: set[str] = set()
         for index, scenario in enumerate(self._value.get("scenarios", ())):
             here: Where = ("scenarios", index)
@@ -100,7 +100,7 @@ class Checker:
                 self._report.value((*here, "name"), "HP403", message, "say what each of them shows")
             names.add(scenario["name"])
             self._check_time((*here, "start"), scenario.get("start"))
-            self._check_agents((*here, "agents"), scenario.get("agents", {}))
+            self.check_agents((*here, "agents"), scenario.get("agents", {}))
             for number, step in enumerate(scenario.get("steps", ())):
                 self._check_step((*here, "steps", number), step)
             self._check_steps_refused((*here, "steps"), scenario.get("steps", ()))
@@ -136,7 +136,8 @@ class Checker:
 
     # --- agents
 
-    def _check_agents(self, path: Where, agents: Mapping[str, Json]) -> None:
+    def check_agents(self, path: Where, agents: Mapping[str, Json]) -> None:
+        """Report what made-up agents cannot give: agents by state, each as it is described."""
         states = self._definition.states
         known = [name for name, state in states.items() if isinstance(state, AgentState) and state.value is None]
         for name, described in agents.items():

@@ -35,9 +35,14 @@ class Seen:
     zone: ZoneInfo
 
 
-def differences(expect: Mapping[str, Json], seen: Seen) -> list[str]:
-    """Every expectation that is not met, in words; nothing, if all are."""
-    return [message for name, expected in expect.items() for message in _EXPECTATIONS[name](name, expected, seen)]
+def differences(expect: Mapping[str, Json], seen: Seen, *, is_output_partial: bool = False) -> list[str]:
+    """Every expectation that is not met, in words; nothing, if all are. An output may be expected in part."""
+    known = {**_EXPECTATIONS, "output": _partly(_output)} if is_output_partial else _EXPECTATIONS
+    return [message for name, expected in expect.items() for message in known[name](name, expected, seen)]
+
+
+def _output(seen: Seen) -> Json:
+    return seen.run.output
 
 
 def _plain(read: Callable[[Seen], Json]) -> Callable[[str, Json, Seen], Iterator[str]]:
@@ -263,7 +268,7 @@ _EXPECTATIONS: Final[Mapping[str, Callable[[str, Json, Seen], Iterator[str]]]] =
     "state": _plain(lambda seen: seen.run.state),
     "status": _plain(lambda seen: seen.run.status),
     "outcome": _plain(lambda seen: seen.run.outcome),
-    "output": _plain(lambda seen: seen.run.output),
+    "output": _plain(_output),
     "path": _path,
     "results": _partly(lambda seen: dict(seen.run.results)),
     "arguments": _partly(lambda seen: arguments_given(seen.moments())),

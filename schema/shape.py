@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -44,6 +45,14 @@ def check_shape(report: Report, schema: Json | None = None) -> Json | None:
         else:
             is_usable = False
     return _without(value, unknown) if is_usable else None
+
+
+def check_part(report: Report, path: Path, part: Json, schema: Json) -> bool:
+    """Report what the part of a file at a path violates of a *schema* of ours; whether there is nothing."""
+    found = list(violations(part, schema))
+    for violation in found:
+        _DESCRIBERS[violation.validator](report, replace(violation, absolute_path=(*path, *violation.absolute_path)))
+    return not found
 
 
 def _is_in_a_list(violation: Violation) -> bool:
@@ -179,6 +188,9 @@ def _listed(path: Path, value: Json) -> str:
 
 
 def _written(value: Json) -> str:
+    """A value as YAML has it."""
+    if value is None:
+        return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
