@@ -24,6 +24,7 @@ from holdpoint.engine.errors import REFUSALS
 from holdpoint.engine.expressions.evaluate import _SPECIAL_FILTERS, _SPECIAL_TESTS
 from holdpoint.engine.expressions.filters import FILTERS, TESTS
 from holdpoint.evaluation.reading import COLUMNS, cases_schema
+from holdpoint.evaluation.report import RESULT_COLUMNS
 from holdpoint.scenarios.checks import LATER as LATER_EXPECTATIONS
 from holdpoint.scenarios.checks import VERBS
 from holdpoint.scenarios.model import Played
@@ -301,10 +302,17 @@ def cases() -> Iterator[str]:
     yield ""
     yield (
         "A file that ends in `.csv` has a case a row, below a header with these columns; an empty cell says nothing. "
-        "A cell is a text where the schema of the input says `string`, else JSON where it is JSON."
+        "A cell is a text where the schema of the input says `string`, else JSON where it is JSON: a list is "
+        '`["draft", "read"]`, a mapping `{"read": 2}`.'
     )
     yield ""
     yield from _table(["column", "what its cells say"], [[f"`{name}`", _cell(text)] for name, text in COLUMNS.items()])
+    yield ""
+    yield "## Results"
+    yield ""
+    yield "What `--csv` writes has a play a row, with these columns:"
+    yield ""
+    yield from _table(["column", "what it says"], [[f"`{name}`", _cell(text)] for name, text in RESULT_COLUMNS.items()])
     yield ""
     yield "## Findings"
     yield ""

@@ -134,13 +134,13 @@ class Readings:
 
 def _strange(schema: Json, found: Type, given: Json) -> Iterator[Strange]:
     """The properties that a schema does not name and that are misspelt, or are refused, or in place of another."""
-    for below, known, missing in _unnamed(found, given, ()):
-        if missing or did_you_mean(str(below[-1]), known) or _is_refused(schema, given, below):
-            yield below, known
+    for below, named, is_meant in _unnamed(found, given, ()):
+        if is_meant or _is_refused(schema, given, below):
+            yield below, named
 
 
 def _unnamed(found: Type, given: Json, path: Where) -> Iterator[tuple[Where, list[str], bool]]:
-    """The properties that no form names, those that may have been meant, and whether one is missing."""
+    """The properties that no form names, those that are named, and whether one that is not there was meant."""
     if not isinstance(given, dict) or not found.objects:
         return
     named = dict.fromkeys(name for fields in found.objects for name in fields.named)
@@ -149,7 +149,7 @@ def _unnamed(found: Type, given: Json, path: Where) -> Iterator[tuple[Where, lis
     for key, value in given.items():
         inner = found.read(key)
         if inner is None:
-            yield (*path, key), absent or list(named), is_missing
+            yield (*path, key), list(named), is_missing or bool(did_you_mean(key, absent))
         else:
             yield from _unnamed(inner, value, (*path, key))
 

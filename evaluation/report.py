@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from holdpoint.engine.times import say_span
 from holdpoint.evaluation.estimates import CONFIDENCE, Estimate
 from holdpoint.evaluation.study import MEASURES, SHARES, Study
 
-_COLUMNS = (
-    "file",
-    "case",
-    "repeat",
-    "met",
-    "status",
-    "state",
-    "outcome",
-    "rounds",
-    "cost",
-    "seconds",
-    "elapsed",
-    "path",
-    "differences",
-    "stop",
-)
+RESULT_COLUMNS: Final[Mapping[str, str]] = {
+    "file": "the version of the workflow",
+    "case": "the name of the case",
+    "repeat": "the number of the play, from 0",
+    "met": "`yes` or `no`: whether all that the case expects holds; empty where it expects nothing",
+    "status": "the status of the run, or `refused` where none was started",
+    "state": "the state that the run is in",
+    "outcome": "the outcome of its end",
+    "rounds": "visits of return states",
+    "cost": "the sum of the numbers at the `cost` paths",
+    "seconds": "the seconds from the start to the end by the virtual clock: what invariants call `elapsed`",
+    "elapsed": "the seconds that the play took on this machine",
+    "path": "the states that were entered, in order",
+    "differences": "what is not as expected",
+    "stop": "why the run could not start, or not go on",
+    "failures": "attempts of agents that failed, each with its state, code and message",
+}
+"""The columns of the results in CSV, each with what its cells say."""
 
 
 def say_name(name: str) -> str:
@@ -107,7 +110,7 @@ def to_csv(study: Study) -> str:
     """The results, a play a row."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow(RESULT_COLUMNS)
     writer.writerows(_rows(study))
     return text.getvalue()
 
@@ -118,7 +121,8 @@ def _rows(study: Study) -> Iterator[list[object]]:
             members = {**result.to_dict(), "file": version.file}
             members["path"] = " ".join(result.path)
             members["differences"] = "; ".join(result.differences)
-            yield [_cell(members[name]) for name in _COLUMNS]
+            members["failures"] = "; ".join(f"{one.state}: {one.code}: {one.message}" for one in result.failures)
+            yield [_cell(members[name]) for name in RESULT_COLUMNS]
 
 
 def _cell(value: object) -> object:

@@ -153,6 +153,8 @@ SCENARIO_CODES: Final[Mapping[str, Rule]] = {rule.code: rule for rule in _SCENAR
 
 CASE_CODES: Final[Mapping[str, Rule]] = {
     rule.code: rule
-    for rule in (Rule("HP421", "cases, their columns and decisions are well formed, and read what their workflow has"),)
+    for rule in (
+        Rule("HP421", "cases, their columns and decisions are well formed, and give and read what their workflow has"),
+    )
 }
 """What is found in files of cases besides; names, times and durations in them have the codes of scenarios."""

@@ -730,7 +730,7 @@ def test_a_property_that_the_schema_forbids_is_told_unless_the_refusal_is_expect
     err = flow("eval", "claim.yaml", "--cases", "cases.yaml")[2]
 
     assert measured(study)["accuracy"] == 1
-    assert "cases.yaml:1:38: error HP421 the input has no property 'x'; allowed: note" in err
+    assert "cases.yaml:1:38: error HP421 the input has no property 'x'; allowed: amount, note" in err
 
 
 def test_what_an_agent_gave_that_was_refused_is_a_warning(known: Flow) -> None:
@@ -740,11 +740,14 @@ def test_what_an_agent_gave_that_was_refused_is_a_warning(known: Flow) -> None:
     _, _, err = known("eval", "claim.yaml", "--cases", "cases.yaml")
     study = evaluated(known, "--cases", "cases.yaml")
 
+    evaluated(known, "--cases", "cases.yaml", "--csv", "out.csv")
+    row = next(csv.DictReader(io.StringIO(Path("out.csv").read_text())))
     text = (
         "what the agent of 'draft' gave was refused 4 times (agent_output): output.cost: 'oh' is not of type 'number'"
     )
     assert f"warning: A: {text}\n" in err
     assert text in study["versions"][0]["warnings"]
+    assert row["failures"] == "draft: agent_output: output.cost: 'oh' is not of type 'number'"
     assert [one["code"] for one in study["versions"][0]["results"][0]["failures"]] == ["agent_output"]
 
 
