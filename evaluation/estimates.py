@@ -22,12 +22,16 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A value with its confidence interval, from *count* independent cases."""
+    """A value with its confidence interval, from *count* independent cases.
+
+    `undefined` is the share of resamples for which there is no value, and which the interval leaves out.
+    """
 
     value: float
     low: float
     high: float
     count: int
+    undefined: float = 0.0
 
     @property
     def is_clear(self) -> bool:
@@ -66,7 +70,13 @@ def bootstrap(
     values = sorted(one for one in found if one is not None)
     tail = (1 - CONFIDENCE) / 2
     low, high = _quantile(values, tail), _quantile(values, 1 - tail)
-    return Estimate(value=value, low=min(low, value), high=max(high, value), count=len(items))
+    return Estimate(
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        count=len(items),
+        undefined=1 - len(values) / times,
+    )
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -36,6 +36,8 @@ MEASURES: Final[Mapping[str, str]] = {
 """What is measured, in words; the last two by state: `agreement of review`."""
 
 SHARES: Final = ("accuracy", "agreement")
+MUCH_UNDEFINED: Final = 0.1
+"""Where a measure is undefined in this share of resamples, its interval says less than it seems to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,18 +139,20 @@ def evaluate(
     versions = []
     for file, definition in files:
         cases = _played(replace(setting, definition=definition), repeat, workers, on_played)
+        measures = _measured(cases, setting)
         versions.append(
             Version(
                 file=file,
                 definition=definition,
                 cases=cases,
-                measures=_measured(cases, setting),
+                measures=measures,
                 expected={case.name: case.expect for case in setting.cases.cases},
                 warnings=[
                     *_foreign(definition, setting.definition),
                     *_refused_outputs(cases),
                     *_unfound(cases, setting),
                     *_empty_kappas(cases, setting),
+                    *_often_undefined(measures),
                 ],
             )
         )
@@ -266,6 +270,15 @@ def _empty_kappas(cases: Sequence[Played], setting: Setting) -> Iterator[str]:
     for state in setting.cases.recommendation:
         if why := _constant_in(state, cases):
             yield f"no Cohen's kappa in {state!r} is measured: {why}"
+
+
+def _often_undefined(measures: Mapping[str, Estimate]) -> Iterator[str]:
+    for name, found in measures.items():
+        if found.undefined >= MUCH_UNDEFINED:
+            kind, _, state = name.partition(".")
+            share = f"{100 * found.undefined:.0f} %"
+            what = f"{MEASURES[kind]} in {state!r} is undefined in {share} of the resamples"
+            yield f"{what}: its interval leaves them out"
 
 
 def _foreign(definition: Definition, other: Definition) -> Iterator[str]:

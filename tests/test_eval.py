@@ -313,6 +313,19 @@ def test_no_kappa_is_given_where_all_agreement_is_what_chance_gives(flow: Flow) 
     assert "agreement.judge" in study["differences"]
 
 
+def test_a_kappa_that_is_often_undefined_says_so(flow: Flow) -> None:
+    """Of two cases half of the resamples have one of them twice, and then chance gives all agreement."""
+    Path("flow.toml").write_text("[people.jim]\nroles = ['judge']\n")
+    Path("cases.csv").write_text(CSV.replace("silent,40,,approve", "silent,40,,"))
+    words = ("--recommend", "judge=draft.advice")
+    found = evaluated(flow, "--cases", "cases.csv", *words)["versions"][0]
+
+    assert found["measures"]["kappa.judge"]["value"] == 1
+    assert [re.sub(r"\d+ %", "N %", text) for text in found["warnings"]] == [
+        "Cohen's kappa in 'judge' is undefined in N % of the resamples: its interval leaves them out"
+    ]
+
+
 def test_two_versions_are_compared_case_by_case(flow: Flow) -> None:
     Path("new.yaml").write_text(CLAIM.replace("reject: refused\n    timeout: 2d", "reject: paid\n    timeout: 2d"))
 
