@@ -22,6 +22,7 @@ from holdpoint.engine.times import parse_time
 from holdpoint.evaluation.cases import Case, Cases, Rule, Sent
 from holdpoint.evaluation.readings import Problem, Readings, Strange
 from holdpoint.scenarios.checks import Checker
+from holdpoint.scenarios.model import START
 from holdpoint.scenarios.reading import scenarios_schema
 from holdpoint.schema.nodes import Document, Node, Place
 from holdpoint.schema.nodes import Path as Where
@@ -29,7 +30,6 @@ from holdpoint.schema.reader import read
 from holdpoint.schema.report import Report, TooManyErrors, suggestion
 from holdpoint.schema.shape import check_part, check_shape
 
-START: Final = "2026-01-05T09:00:00Z"
 _RULE_COLUMNS: Final = ("decide", "by", "after", "comment")
 _SEPARATORS: Final = (";", "\t", "|")
 COLUMNS: Final[Mapping[str, str]] = {
