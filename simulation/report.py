@@ -9,7 +9,7 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import HumanState
 from holdpoint.engine.times import format_time
 from holdpoint.simulation.estimates import Estimate
-from holdpoint.simulation.measures import Key
+from holdpoint.simulation.measures import Key, is_time, times_of
 from holdpoint.simulation.plan import Group
 from holdpoint.simulation.study import COMPARED, WAIT, Study
 
@@ -23,10 +23,12 @@ COMPARED_NAMES: Mapping[Key, str] = dict(
 )
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 POINTS = " points"
+NOTHING = "—"
 _LITTLE = 0.05
 _FULL = 0.95
 _GROWTH = 1.5
 _SLIGHT = 0.1
+_COUNTS = ("started", "opened")
 
 
 def say_span(seconds: float) -> str:
@@ -55,9 +57,16 @@ def say_measure(what: str, value: float) -> str:
     """A number in the unit of what it measures."""
     if what.endswith(("share", "utilisation")):
         return say_share(value)
-    if what.startswith(("wait", "cycle", "turnaround")):
+    if is_time(what):
         return say_span(value)
     return say_count(value)
+
+
+def say_value(study: Study, kind: str, name: str, what: str) -> str:
+    """A mean in the unit of what it measures; a dash for a duration where nothing took any time."""
+    if is_time(what) and (kind, name, what) not in study.estimates:
+        return NOTHING
+    return say_measure(what, study.value(kind, name, what))
 
 
 def say_difference(what: str, value: float) -> str:
@@ -80,10 +89,11 @@ def choke(study: Study) -> list[str]:
     def value(what: str) -> float:
         return study.value("role", role, what)
 
-    said.append(
-        f"requests for {role!r} wait most: {say_count(value('queue_mean'))} at any time wait for somebody to begin, "
-        f"half of them {say_span(value('wait_p50'))}, one in ten {say_span(value('wait_p90'))} or longer"
-    )
+    waits = "and nobody has begun with any"
+    if ("role", role, "wait_p50") in study.estimates:
+        waits = f"half of them {say_span(value('wait_p50'))}, one in ten {say_span(value('wait_p90'))} or longer"
+    waiting = f"{say_count(value('queue_mean'))} at any time wait for somebody to begin"
+    said.append(f"requests for {role!r} wait most: {waiting}, {waits}")
     groups = [group for group in study.plan.people if group.count is not None and _serves(group, role)]
     said += _reasons(study, role, groups)
     said += [_busy(study, group) for group in groups]
@@ -121,7 +131,11 @@ def _reasons(study: Study, role: str, groups: Sequence[Group]) -> Iterator[str]:
 def _is_in_vain(study: Study, groups: Sequence[Group]) -> bool:
     """Whether one more was tried in these groups, and nowhere made waits clearly shorter."""
     names = [group.name for group in groups]
-    tried = [variant.differences[WAIT] for variant in study.variants if variant.group in names]
+    tried = [
+        variant.differences[WAIT]
+        for variant in study.variants
+        if variant.group in names and WAIT in variant.differences
+    ]
     return bool(tried) and not any(found.high < 0 for found in tried)
 
 
@@ -139,7 +153,7 @@ def _growth(study: Study, role: str) -> str | None:
 
 
 def to_dict(study: Study) -> Json:
-    """Everything as JSON. Numbers are `[mean, low, high]`, durations in seconds."""
+    """Everything as JSON. Numbers are `[mean, low, high]`, durations in seconds; null where there is none."""
     plan = study.plan
     return {
         "workflow": study.definition.workflow,
@@ -172,20 +186,31 @@ def to_dict(study: Study) -> Json:
 
 def _nested(study: Study) -> Json:
     found: dict[str, Json] = {}
-    for (kind, name, what), value in study.estimates.items():
+    for (kind, name, what), value in _numbers(study):
         place = found.setdefault(kind, {})
         if name:
             place = place.setdefault(name, {})
-        place[what] = value.to_list()
+        place[what] = None if value is None else value.to_list()
     return found
 
 
+def _numbers(study: Study) -> Iterator[tuple[Key, Estimate | None]]:
+    """Every number, and nothing for each duration of what took no time."""
+    yield from study.estimates.items()
+    for kind, name in dict.fromkeys((kind, name) for kind, name, what in study.estimates if what in _COUNTS):
+        keys: Iterator[Key] = ((kind, name, what) for what in times_of(kind))
+        yield from ((key, None) for key in keys if key not in study.estimates)
+
+
 def to_rows(study: Study) -> Iterator[Sequence[str]]:
-    """Everything as rows: day by day first, then the numbers of the whole, whose day is empty, and its changes."""
+    """Everything as rows: day by day first, then the numbers of the whole, whose day is empty, and its changes.
+
+    The value of what has none is empty.
+    """
     for (kind, name), days in study.days.items():
         for number, day in enumerate(days, 1):
-            yield from ((str(number), kind, name, what, f"{value:.6g}") for what, value in asdict(day).items())
-    for (kind, name, what), found in study.estimates.items():
+            yield from ((str(number), kind, name, what, _shown(value)) for what, value in asdict(day).items())
+    for (kind, name, what), found in _numbers(study):
         yield from (("", kind, name, f"{what}{end}", number) for end, number in _interval(found))
     for variant in study.variants:
         for key, found in variant.differences.items():
@@ -193,8 +218,13 @@ def to_rows(study: Study) -> Iterator[Sequence[str]]:
             yield from (("", "what_if", variant.title, f"{what}{end}", number) for end, number in _interval(found))
 
 
-def _interval(found: Estimate) -> Iterator[tuple[str, str]]:
-    return zip(("", "_low", "_high"), (f"{number:.6g}" for number in found.to_list()), strict=True)
+def _shown(number: float | None) -> str:
+    return "" if number is None else f"{number:.6g}"
+
+
+def _interval(found: Estimate | None) -> Iterator[tuple[str, str]]:
+    numbers = (None,) * 3 if found is None else found.to_list()
+    return zip(("", "_low", "_high"), (_shown(number) for number in numbers), strict=True)
 
 
 def unasked(study: Study) -> list[str]:

@@ -418,8 +418,12 @@ class _World:
         self._at(at, _LATER, lambda: self._lose_patience(task, option))
 
     def _lose_patience(self, task: _Task, option: str) -> None:
-        if task.is_open:
-            self._apply_decision(task, option, task.case.initiator, "initiator")
+        if not task.is_open:
+            return
+        initiator = task.case.initiator
+        if initiator in self.record.toils:
+            self.record.toils[initiator].withdrawn_at.append(self.now)
+        self._apply_decision(task, option, initiator, "initiator")
 
     def _apply_decision(self, task: _Task, option: str, by: str, how: How) -> None:
         request, case = task.request, task.case
