@@ -11,6 +11,7 @@ from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid, UsageError, did_you_mean
 from holdpoint.engine.people import ROLE
+from holdpoint.simulation.asking import options_of
 from holdpoint.simulation.draws import Distribution
 from holdpoint.simulation.hours import Hours, parse_hours
 from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Group, Habit, Outcome, Plan, Work, numbered
@@ -78,6 +79,13 @@ def complete(definition: Definition, given: Given, known: Mapping[str, frozenset
         f"decisions of {state.name!r}: each of {', '.join(state.options)} is as likely"
         for state in definition.states.values()
         if isinstance(state, HumanState) and len(state.options) > 1 and not plan.habit(state.name).options
+    ]
+    assumed += [
+        f"questions after a crash of {name!r}: each of {', '.join(options_of(definition.states[name]))} is as likely"
+        for name, work in plan.agents.items()
+        if any(one.is_crash for one in work.outcomes)
+        and options_of(definition.states[name])
+        and not plan.habit(name).options
     ]
     assumed += [
         f"signals: none comes to {state.name!r}"
