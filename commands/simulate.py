@@ -199,7 +199,7 @@ def _csv(columns: Sequence[str], rows: Iterator[Sequence[str]]) -> bytes:
 
 
 def _print(study: Study) -> None:
-    from holdpoint.simulation.report import choke, unasked
+    from holdpoint.simulation.report import choke, warnings
 
     _print_runs(study)
     _print_states(study)
@@ -215,17 +215,12 @@ def _print(study: Study) -> None:
         say(("assumed", "bold"), ", because nobody said otherwise (--config)")
         for line in study.plan.assumed:
             say(f"  {line}")
-    for message, count in list(study.reasons.items())[:3]:
-        warn(f"{count} runs of all replications failed: {message}")
-    if silent := unasked(study):
-        warn(f"nobody was asked in {', '.join(silent)}; give inputs, outputs or decisions that lead there in --config")
-    for state, count in study.waiting.items():
-        never = f"wait in {state!r} for a signal that never comes"
-        warn(f"{count} runs of all replications {never}; say in --config when it does")
+    for line in warnings(study):
+        warn(line)
 
 
 def _print_runs(study: Study) -> None:
-    from holdpoint.simulation.report import say_count, say_share, say_span
+    from holdpoint.simulation.report import say_count, say_fitted, say_share, say_span
 
     plan, value = study.plan, study.value
     counted = f", the first {plan.warmup} not counted" if plan.warmup else ""
@@ -241,6 +236,8 @@ def _print_runs(study: Study) -> None:
         median, long = (say_span(value("runs", "", what)) for what in ("cycle_p50", "cycle_p90"))
         takes = f"one takes {median} in the median, one in ten {long} or longer"
     say(f"{takes}; {say_count(value('runs', '', 'open'))} are open at the end")
+    if fitted := say_fitted(study):
+        say(fitted)
 
 
 def _print_states(study: Study) -> None:

@@ -24,7 +24,7 @@ from holdpoint.simulation.draws import Distribution, of_censored, of_sample
 from holdpoint.simulation.given import Given
 from holdpoint.simulation.hours import DAYS, SECOND, Hours, Shifts, parse_hours
 from holdpoint.simulation.log import Log, Passage
-from holdpoint.simulation.plan import Arrivals, Case, Group, Habit, Outcome, Rate, Work
+from holdpoint.simulation.plan import Arrivals, Case, Fitted, Group, Habit, Outcome, Rate, Work
 
 EVERYBODY = "everybody"
 MAX_VALUES = 50
@@ -50,6 +50,7 @@ def fit(definition: Definition, log: Log, roles: Mapping[str, frozenset[str]]) -
         agents={name: _work(found, log.outputs.get(name, ())) for name, found in attempts.items()},
         habits={name: _habit(found, is_delay=not log.has_people) for name, found in requests.items()},
         signals=dict(_signals(definition, by_state, log)),
+        fitted=Fitted(runs=len(log.starts), first=log.starts[0], last=log.starts[-1]),
     )
 
 

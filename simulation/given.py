@@ -14,7 +14,7 @@ from holdpoint.engine.people import ROLE
 from holdpoint.simulation.asking import options_of
 from holdpoint.simulation.draws import Distribution
 from holdpoint.simulation.hours import Hours, parse_hours
-from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Group, Habit, Outcome, Plan, Work, numbered
+from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Fitted, Group, Habit, Outcome, Plan, Work, numbered
 from holdpoint.simulation.samples import meets, sample, samples
 
 HOURS = "mon-fri 09:00-17:00"
@@ -38,6 +38,7 @@ class Given:
     replications: int | None = None
     start: datetime | None = None
     is_inbox_order: bool | None = None
+    fitted: Fitted | None = None
 
     def over(self, other: Given) -> Self:
         """What both say; where both say something, this one is right. States are taken one by one."""
@@ -92,7 +93,7 @@ def complete(definition: Definition, given: Given, known: Mapping[str, frozenset
         for state in definition.states.values()
         if isinstance(state, WaitState) and state.takes and state.name not in plan.signals
     ]
-    rest = ("days", "warmup", "seed", "replications", "start", "is_inbox_order")
+    rest = ("days", "warmup", "seed", "replications", "start", "is_inbox_order", "fitted")
     changes = {name: getattr(given, name) for name in rest if getattr(given, name) is not None}
     plan = replace(_with_initiators(definition, plan, assumed), **changes, assumed=tuple(assumed))
     if plan.warmup >= plan.days:

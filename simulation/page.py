@@ -14,10 +14,12 @@ from holdpoint.simulation.report import (
     choke,
     say_count,
     say_difference,
+    say_fitted,
     say_measure,
     say_share,
     say_span,
     say_value,
+    warnings,
 )
 from holdpoint.simulation.study import Moment, Study, Variant
 
@@ -44,6 +46,11 @@ def _body(study: Study, title: str) -> Iterator[str]:
         f'<p class="soft">{plan.days} days, the first {plan.warmup} not counted; {plan.replications} replications, '
         f"seed {plan.seed}; intervals of 95 %. Definition {study.definition.version[:12]}.</p>"
     )
+    if fitted := say_fitted(study):
+        yield f'<p class="soft">{escape(fitted)}</p>'
+    if doubts := list(warnings(study)):
+        yield "<h2>Warnings</h2>"
+        yield _list(doubts)
     yield "<h2>Where it chokes</h2>"
     yield _list(choke(study))
     yield "<h2>Runs</h2>"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import HumanState
+from holdpoint.engine.definition import AgentState, HumanState
 from holdpoint.engine.times import format_time
 from holdpoint.simulation.estimates import Estimate
 from holdpoint.simulation.measures import Key, is_time, times_of
-from holdpoint.simulation.plan import Group
+from holdpoint.simulation.plan import Fitted, Group
 from holdpoint.simulation.study import COMPARED, WAIT, Study
 
 COLUMNS = ("day", "kind", "name", "measure", "value")
@@ -28,6 +29,10 @@ _LITTLE = 0.05
 _FULL = 0.95
 _GROWTH = 1.5
 _SLIGHT = 0.1
+_LATE = 0.05
+_REASONS = 3
+FEW_RUNS = 30
+_WEEK = timedelta(days=7)
 _COUNTS = ("started", "opened")
 
 
@@ -152,6 +157,45 @@ def _growth(study: Study, role: str) -> str | None:
     return f"the queue grows: from {say_count(before)} open in the second quarter to {say_count(after)} in the last"
 
 
+def say_fitted(study: Study) -> str | None:
+    """What the plan was fitted to, in words; None where to nothing."""
+    fitted = study.plan.fitted
+    if fitted is None:
+        return None
+    first, last = (at.astimezone(study.definition.zone).date() for at in (fitted.first, fitted.last))
+    when = f"on {first}" if first == last else f"from {first} to {last}"
+    return f"fitted to {_runs_within(fitted)}, {when}"
+
+
+def _runs_within(fitted: Fitted) -> str:
+    runs = f"{fitted.runs} runs" if fitted.runs != 1 else "1 run"
+    return f"{runs} that started within {say_span(fitted.span.total_seconds())}"
+
+
+def warnings(study: Study) -> Iterator[str]:
+    """What is to be doubted in a study, each with what would help."""
+    plan = study.plan
+    fitted = plan.fitted
+    if fitted is not None and (fitted.runs < FEW_RUNS or fitted.span < _WEEK):
+        few = f"fewer than {FEW_RUNS} runs over a week are little to fit to"
+        yield f"{few}, and there are {_runs_within(fitted)}; give in --config what is known better"
+    for name, work in plan.agents.items():
+        state = study.definition.states[name]
+        if isinstance(state, AgentState):
+            share = work.share_above(state.timeout.days * 86_400 + state.timeout.seconds)
+            if share >= _LATE:
+                late = f"{say_share(share)} of the attempts of agent {name!r} take longer than its timeout"
+                yield f"{late} of {state.timeout}, and fail; give it a longer 'timeout', or say less in 'takes'"
+    for message, count in list(study.reasons.items())[:_REASONS]:
+        yield f"{count} runs of all replications failed: {message}"
+    if silent := unasked(study):
+        lead = "give inputs, outputs or decisions that lead there in --config"
+        yield f"nobody was asked in {', '.join(silent)}; {lead}"
+    for name, count in study.waiting.items():
+        never = f"wait in {name!r} for a signal that never comes"
+        yield f"{count} runs of all replications {never}; say in --config when it does"
+
+
 def to_dict(study: Study) -> Json:
     """Everything as JSON. Numbers are `[mean, low, high]`, durations in seconds; null where there is none."""
     plan = study.plan
@@ -164,6 +208,8 @@ def to_dict(study: Study) -> Json:
         "replications": plan.replications,
         "start": format_time(plan.start),
         "assumed": list(plan.assumed),
+        "fitted": None if plan.fitted is None else _fitted(plan.fitted),
+        "warnings": list(warnings(study)),
         "numbers": _nested(study),
         "over_time": {
             f"{kind} {name}".strip(): [asdict(day) for day in days] for (kind, name), days in study.days.items()
@@ -182,6 +228,10 @@ def to_dict(study: Study) -> Json:
         "nobody": dict(study.nobody),
         "waiting": dict(study.waiting),
     }
+
+
+def _fitted(fitted: Fitted) -> Json:
+    return {"runs": fitted.runs, "first": format_time(fitted.first), "last": format_time(fitted.last)}
 
 
 def _nested(study: Study) -> Json:

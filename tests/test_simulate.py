@@ -284,6 +284,61 @@ def test_it_is_fitted_to_a_log(capsys: pytest.CaptureFixture[str], project: Path
     assert found["numbers"]["state"]["ask"]["turnaround_p50"][0] == 3_600
 
 
+def test_it_says_how_many_runs_it_is_fitted_to_and_that_they_are_few(
+    capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    header = "run,state,option,opened_at,settled_at\n"
+    row = "r{},ask,approve,2026-01-05T09:00:{:02}Z,2026-01-05T10:00:00Z\n"
+    (project / "log.csv").write_text(header + "".join(row.format(number, 3 * number) for number in range(4)))
+    words = ("--log", "log.csv", "--days", "5", "--replications", "2", "--no-what-if")
+
+    assert cli.run(["simulate", "letters", *words]) == 0
+
+    printed = capsys.readouterr()
+    assert "\nfitted to 4 runs that started within 9s, on 2026-01-05\n" in printed.out
+    few = "fewer than 30 runs over a week are little to fit to, and there are 4 runs that started within 9s"
+    assert f"warning: {few}; give in --config what is known better\n" in printed.err
+    found = _json(capsys, *words)
+    assert found["fitted"]["runs"] == 4
+    assert found["warnings"][0].startswith(few)
+
+
+def test_enough_runs_to_fit_to_are_no_warning(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    header = "run,state,option,opened_at,settled_at\n"
+    row = "r{0},ask,approve,2026-01-{0:02}T09:00:00Z,2026-01-{0:02}T10:00:00Z\n"
+    (project / "log.csv").write_text(header + "".join(row.format(number) for number in range(1, 31)))
+
+    found = _json(capsys, "--log", "log.csv", "--days", "5", "--replications", "2", "--no-what-if")
+
+    assert found["fitted"] == {
+        "runs": 30,
+        "first": "2026-01-01T09:00:00.000000Z",
+        "last": "2026-01-30T09:00:00.000000Z",
+    }
+    assert found["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [
+        pytest.param("12m", ["100.0 % of the attempts of agent 'work' take longer than its timeout of 10m"], id="all"),
+        pytest.param("uniform(0s, 20m)", ["50.0 % of the attempts of agent 'work' take longer"], id="half"),
+        pytest.param("10m", [], id="none"),
+    ],
+)
+def test_an_agent_that_is_told_to_take_longer_than_its_timeout_is_warned_of(
+    capsys: pytest.CaptureFixture[str], project: Path, takes: str, said: list[str]
+) -> None:
+    agent = '  work: {type: agent, python: "a:b", on: {done: ask, error: ask}}\n'
+    (project / "workflows" / "letters.yaml").write_text(WORKFLOW.replace("states:\n", f"states:\n{agent}"))
+    (project / "sim.yaml").write_text(f'{CONFIG}agents: {{work: {{takes: "{takes}", output: 1}}}}\n')
+
+    assert cli.run(["simulate", "letters", "--config", "sim.yaml", "--no-what-if"]) == 0
+
+    lines = [line for line in capsys.readouterr().err.splitlines() if "timeout" in line]
+    assert [line.removeprefix("warning: ")[: len(start)] for line, start in zip(lines, said, strict=True)] == said
+
+
 def test_what_leads_nowhere_is_told(capsys: pytest.CaptureFixture[str], project: Path) -> None:
     (project / "workflows" / "letters.yaml").write_text(
         WORKFLOW.replace("approve: sent", "approve: more").replace(

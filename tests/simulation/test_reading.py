@@ -148,7 +148,7 @@ signals:
         ("signals: {pause: {after: 1h, signal: paid, data: 7}}", "sim.yaml:1:50: error: data: 7 is not of type"),
         (
             "decisions: {work: {options: {retry: 1}}}",
-            "sim.yaml:1:13: error: agent 'work' asks nobody after a crash; add 'after_crash: ask' to it, or remove this",
+            "sim.yaml:1:13: error: agent 'work' asks nobody after a crash; add 'after_crash: ask' to it, or",
         ),
         (
             "decisions: {give: {patience: {option: 'yes', after: 1h}}}",
