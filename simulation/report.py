@@ -177,8 +177,8 @@ def warnings(study: Study) -> Iterator[str]:
     plan = study.plan
     fitted = plan.fitted
     if fitted is not None and (fitted.runs < FEW_RUNS or fitted.span < _WEEK):
-        few = f"fewer than {FEW_RUNS} runs over a week are little to fit to"
-        yield f"{few}, and there are {_runs_within(fitted)}; give in --config what is known better"
+        wanted = f"it takes at least {FEW_RUNS} runs over a week to fit to"
+        yield f"{wanted}, and there are {_runs_within(fitted)}; give in --config what is known better"
     for name, work in plan.agents.items():
         state = study.definition.states[name]
         if isinstance(state, AgentState):
