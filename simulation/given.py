@@ -77,16 +77,15 @@ def complete(definition: Definition, given: Given, known: Mapping[str, frozenset
         signals=dict(_signals(definition, given, assumed)),
     )
     assumed += [
-        f"decisions of {state.name!r}: each of {', '.join(state.options)} is as likely"
+        f"decisions of {state.name!r}: each of {', '.join(options)} is as likely"
         for state in definition.states.values()
-        if isinstance(state, HumanState) and len(state.options) > 1 and not plan.habit(state.name).options
+        if isinstance(state, HumanState) and len(options := plan.habit(state.name).open_to(state.options)) > 1
     ]
     assumed += [
-        f"questions after a crash of {name!r}: each of {', '.join(options_of(definition.states[name]))} is as likely"
+        f"questions after a crash of {name!r}: each of {', '.join(options)} is as likely"
         for name, work in plan.agents.items()
         if any(one.is_crash for one in work.outcomes)
-        and options_of(definition.states[name])
-        and not plan.habit(name).options
+        and len(options := plan.habit(name).open_to(options_of(definition.states[name]))) > 1
     ]
     assumed += [
         f"signals: none comes to {state.name!r}"

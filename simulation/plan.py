@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -109,6 +109,11 @@ class Habit:
     takes: Distribution | None = None
     answers: Mapping[str, Json] = field(default_factory=dict)
     patience: Patience | None = None
+
+    def open_to(self, options: Sequence[str]) -> Sequence[str]:
+        """The options that are as likely because nobody weighed any: all but the one that patience is for."""
+        withdrawn = None if self.patience is None else self.patience.option
+        return () if self.options else [option for option in options if option != withdrawn]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,7 +178,7 @@ def warnings(study: Study) -> Iterator[str]:
     fitted = plan.fitted
     if fitted is not None and (fitted.runs < FEW_RUNS or fitted.span < _WEEK):
         wanted = f"it takes at least {FEW_RUNS} runs over a week to fit to"
-        yield f"{wanted}, and there are {_runs_within(fitted)}; give in --config what is known better"
+        yield f"{wanted}, not {_runs_within(fitted)}; give in --config what is known better"
     for name, work in plan.agents.items():
         state = study.definition.states[name]
         if isinstance(state, AgentState):

@@ -510,10 +510,9 @@ class _World:
         if is_excluded(request.exclude, person.name, self._held):
             return None
         habit = self.plan.habit(request.state)
-        weights = habit.options
-        withdrawn = habit.patience.option if habit.patience else None
+        weights = habit.options or dict.fromkeys(habit.open_to(request.options), 1.0)
         options = {
-            option: weights.get(option, 0.0 if weights or option == withdrawn else 1.0)
+            option: weights.get(option, 0.0)
             for option in request.options
             if may_act(request.assign, option, person.name, self._held)
             and (person.group.name != INITIATORS or person.name in assigned(request.assign, option))

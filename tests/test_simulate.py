@@ -296,7 +296,7 @@ def test_it_says_how_many_runs_it_is_fitted_to_and_that_they_are_few(
 
     printed = capsys.readouterr()
     assert "\nfitted to 4 runs that started within 9s, on 2026-01-05\n" in printed.out
-    few = "it takes at least 30 runs over a week to fit to, and there are 4 runs that started within 9s"
+    few = "it takes at least 30 runs over a week to fit to, not 4 runs that started within 9s"
     assert f"warning: {few}; give in --config what is known better\n" in printed.err
     found = _json(capsys, *words)
     assert found["fitted"]["runs"] == 4

@@ -510,6 +510,15 @@ def test_what_nobody_gives_is_assumed_and_said() -> None:
     assert json.dumps([case.value for case in plan.cases])
 
 
+def test_what_only_patience_chooses_is_not_said_to_be_as_likely() -> None:
+    text = GATE.replace("reject: bad}", "reject: bad, withdraw: bad}").replace('    assign: ["role:boss"]\n', "")
+    config = "decisions: {ask: {patience: {option: withdraw, after: 1h}}}"
+
+    assumed = _plan(api.loads(text), config).assumed
+
+    assert "decisions of 'ask': each of approve, reject is as likely" in assumed
+
+
 def test_a_run_that_waits_goes_on_with_all_that_it_has() -> None:
     """It reads its input and an earlier decision, under its own definition, and keeps its deadline."""
     text = GATE.replace("approve: good", "approve: more").replace(
