@@ -32,12 +32,21 @@ _QUEUES = (
     Column(title="REQUESTS"),
     *(
         Column(title=title, is_whole=True)
-        for title in ("NUMBER", "WAIT p50", "WAIT p90", "SETTLED p50", "SETTLED p90", "OPEN", "BY DEADLINE")
+        for title in (
+            "NUMBER",
+            "WAIT p50",
+            "WAIT p90",
+            "SETTLED p50",
+            "SETTLED p90",
+            "OPEN",
+            "BY DEADLINE",
+            "WITHDRAWN",
+        )
     ),
 )
 _PEOPLE = (
     Column(title="PERSON"),
-    *(Column(title=title, is_whole=True) for title in ("DECISIONS", "AT WORK", "OF THEIR HOURS", "")),
+    *(Column(title=title, is_whole=True) for title in ("DECISIONS", "WITHDRAWN", "AT WORK", "OF THEIR HOURS", "")),
 )
 
 
@@ -190,7 +199,7 @@ def _csv(columns: Sequence[str], rows: Iterator[Sequence[str]]) -> bytes:
 
 
 def _print(study: Study) -> None:
-    from holdpoint.simulation.report import choke, unasked
+    from holdpoint.simulation.report import choke, warnings
 
     _print_runs(study)
     _print_states(study)
@@ -206,17 +215,12 @@ def _print(study: Study) -> None:
         say(("assumed", "bold"), ", because nobody said otherwise (--config)")
         for line in study.plan.assumed:
             say(f"  {line}")
-    for message, count in list(study.reasons.items())[:3]:
-        warn(f"{count} runs of all replications failed: {message}")
-    if silent := unasked(study):
-        warn(f"nobody was asked in {', '.join(silent)}; give inputs, outputs or decisions that lead there in --config")
-    for state, count in study.waiting.items():
-        never = f"wait in {state!r} for a signal that never comes"
-        warn(f"{count} runs of all replications {never}; say in --config when it does")
+    for line in warnings(study):
+        warn(line)
 
 
 def _print_runs(study: Study) -> None:
-    from holdpoint.simulation.report import say_count, say_share, say_span
+    from holdpoint.simulation.report import say_count, say_fitted, say_share, say_span
 
     plan, value = study.plan, study.value
     counted = f", the first {plan.warmup} not counted" if plan.warmup else ""
@@ -227,26 +231,29 @@ def _print_runs(study: Study) -> None:
     shares = [f"{say_share(value('runs', name, 'share'))} {name}" for name in study.names("runs", "share")]
     shares = [text for text in shares if not text.startswith("0.0 %")]
     say(f"{say_count(value('runs', '', 'started'))} runs start and end as {', '.join(shares) or 'nothing'}")
-    say(
-        f"one takes {say_span(value('runs', '', 'cycle_p50'))} in the median, one in ten "
-        f"{say_span(value('runs', '', 'cycle_p90'))} or longer; {say_count(value('runs', '', 'open'))} are open "
-        "at the end"
-    )
+    takes = "none reaches an end, so how long one takes is not known"
+    if ("runs", "", "cycle_p50") in study.estimates:
+        median, long = (say_span(value("runs", "", what)) for what in ("cycle_p50", "cycle_p90"))
+        takes = f"one takes {median} in the median, one in ten {long} or longer"
+    say(f"{takes}; {say_count(value('runs', '', 'open'))} are open at the end")
+    if fitted := say_fitted(study):
+        say(fitted)
 
 
 def _print_states(study: Study) -> None:
-    from holdpoint.simulation.report import say_measure
+    from holdpoint.simulation.report import say_value
 
-    measures = ("opened", "wait_p50", "wait_p90", "turnaround_p50", "turnaround_p90", "open_mean", "default_share")
+    measures = ["opened", "wait_p50", "wait_p90", "turnaround_p50", "turnaround_p90", "open_mean", "default_share"]
+    measures += ["withdrawn"] if study.value("all", "", "withdrawn") else []
     rows: list[list[Cell]] = [
-        [label, *(say_measure(what, study.value(kind, name, what)) for what in measures)]
+        [label, *(say_value(study, kind, name, what) for what in measures)]
         for kind, word in (("state", "in"), ("role", "for"))
         for name in study.names(kind, "opened")
         for label in [f"{word} {name}"]
     ]
     if rows:
         say("")
-        print_table(_QUEUES, rows)
+        print_table(_QUEUES[: 1 + len(measures)], rows)
 
 
 def _print_chart(study: Study) -> None:
@@ -265,17 +272,17 @@ def _print_people(study: Study) -> None:
     from holdpoint.simulation.charts import bar
     from holdpoint.simulation.report import say_count, say_share
 
+    counted = [what for what in ("decisions", "withdrawn") if what == "decisions" or study.value("all", "", what)]
     rows: list[list[Cell]] = []
     for name in study.names("person", "hours"):
         share = study.estimates.get(("person", name, "utilisation"))
         hours = f"{study.value('person', name, 'hours'):,.1f} h"
-        decisions = say_count(study.value("person", name, "decisions"))
-        rows.append(
-            [name, decisions, hours, *(("", "") if share is None else (say_share(share.mean), bar(share.mean)))]
-        )
+        counts = [say_count(study.value("person", name, what)) for what in counted]
+        shares = ("", "") if share is None else (say_share(share.mean), bar(share.mean))
+        rows.append([name, *counts, hours, *shares])
     if rows:
         say("")
-        print_table(_PEOPLE, rows[:20])
+        print_table([column for column in _PEOPLE if column.title != "WITHDRAWN" or "withdrawn" in counted], rows[:20])
         if len(rows) > 20:
             say(f"and {len(rows) - 20} more: --json, --csv or --html")
 
@@ -290,8 +297,8 @@ def _print_variants(study: Study) -> None:
     for variant in study.variants:
         say(f"  {variant.title}")
         for key, name in COMPARED_NAMES.items():
-            found = variant.differences[key]
-            if found.is_clear:
+            found = variant.differences.get(key)
+            if found is not None and found.is_clear:
                 mean = say_difference(key[2], found.mean)
                 low, high = (say_difference(key[2], end).removesuffix(POINTS) for end in (found.low, found.high))
                 say(f"    {name}: {mean} ({low} to {high})")

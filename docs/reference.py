@@ -426,12 +426,13 @@ SHAPES: Mapping[str, tuple[str | Sequence[str], str]] = {
     ),
     "simulate": (
         (
-            *("workflow", "definition", "days", "warmup", "seed", "replications", "start", "assumed", "numbers"),
-            *("over_time", "chokes", "what_if", "failed", "nobody", "waiting"),
+            *("workflow", "definition", "days", "warmup", "seed", "replications", "start", "assumed"),
+            *("fitted", "warnings", "numbers", "over_time", "chokes", "what_if", "failed", "nobody", "waiting"),
         ),
-        "`numbers` by what they are of, each `[mean, low, high]`, durations in seconds; `over_time` a list of days for "
-        "each queue; `what_if` each `change` and `differences`; the last three count, over all replications, runs "
-        "that failed by message, requests that nobody may decide and waits that nothing ends, by state",
+        "`numbers` by what they are of, each `[mean, low, high]`, durations in seconds, null where there is none; "
+        "`over_time` a list of days for each queue; `fitted` null, or how many `runs`, the `first` and the `last` of "
+        "which started then; `what_if` each `change` and `differences`; the last three count, over all replications, "
+        "runs that failed by message, requests that nobody may decide and waits that nothing ends, by state",
     ),
     "tick": (COUNTS, "counts"),
     "serve": (COUNTS, "counts, once it has stopped"),

@@ -31,6 +31,7 @@ _NORMAL = NormalDist()
 _Z90 = _NORMAL.inv_cdf(0.9)
 _BITS = 52
 _ROUNDING = 1e-9
+_HALVINGS = 40
 BEYOND = 10
 ALLOWED = "write e.g. 2m, exp(5m), lognormal(10m, 1h), uniform(1m, 5m) or quantiles(1m, 2m, 9m)"
 
@@ -83,6 +84,14 @@ class Distribution:
             case "quantiles":
                 return sum(_middles(self.numbers)) / (len(self.numbers) - 1)
         return first
+
+    def share_above(self, seconds: float) -> float:
+        """The share of all durations that are longer than this."""
+        below, above = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = (below + above) / 2
+            below, above = (below, middle) if self.at(middle) > seconds else (middle, above)
+        return round(1 - above, 9)
 
     def __str__(self) -> str:
         texts = ", ".join(say_seconds(number) for number in self.numbers)

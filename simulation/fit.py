@@ -10,7 +10,7 @@ So it is with signals: in a wait that its timeout ended, or the log, one would h
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -19,11 +19,12 @@ from holdpoint.engine.canonical import Json, canonical, decoded
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.people import ROLE, is_role
+from holdpoint.simulation.asking import asking
 from holdpoint.simulation.draws import Distribution, of_censored, of_sample
 from holdpoint.simulation.given import Given
 from holdpoint.simulation.hours import DAYS, SECOND, Hours, Shifts, parse_hours
 from holdpoint.simulation.log import Log, Passage
-from holdpoint.simulation.plan import Arrivals, Case, Group, Habit, Outcome, Rate, Work
+from holdpoint.simulation.plan import Arrivals, Case, Fitted, Group, Habit, Outcome, Rate, Work
 
 EVERYBODY = "everybody"
 MAX_VALUES = 50
@@ -40,26 +41,35 @@ def fit(definition: Definition, log: Log, roles: Mapping[str, frozenset[str]]) -
     by_state: dict[str, list[Passage]] = defaultdict(list)
     for passage in log.passages:
         by_state[passage.state].append(passage)
-    agents = {name: found for name, found in by_state.items() if isinstance(definition.states.get(name), AgentState)}
-    asking = {name: found for name, found in by_state.items() if isinstance(definition.states.get(name), HumanState)}
+    attempts = _chosen(by_state, lambda one: _is_attempt(definition, one))
+    requests = _chosen(by_state, lambda one: _is_request(definition, one))
     return Given(
         arrivals=_arrivals(log, definition.zone),
         cases=tuple(Case(value=value, weight=count) for value, count in _counted(log.inputs)),
         people=_people(definition, log, roles) if log.has_people else (_everybody(definition),),
-        agents={
-            name: _work(found, log.outputs.get(name, ()))
-            for name, found in agents.items()
-            if _has_values(definition, name, log)
-        },
-        habits={name: _habit(found, is_delay=not log.has_people) for name, found in asking.items()},
+        agents={name: _work(found, log.outputs.get(name, ())) for name, found in attempts.items()},
+        habits={name: _habit(found, is_delay=not log.has_people) for name, found in requests.items()},
         signals=dict(_signals(definition, by_state, log)),
+        fitted=Fitted(runs=len(log.starts), first=log.starts[0], last=log.starts[-1]),
     )
 
 
-def _has_values(definition: Definition, name: str, log: Log) -> bool:
-    """Whether outputs of an agent are known, or none is needed: else they are made from its schema."""
-    state = definition.states[name]
-    return bool(log.outputs.get(name)) or (isinstance(state, AgentState) and state.output is None)
+def _chosen(
+    passages: Mapping[str, Sequence[Passage]], is_one: Callable[[Passage], bool]
+) -> Mapping[str, Sequence[Passage]]:
+    """The passages of one kind, by state, as far as there are some."""
+    chosen = {name: [one for one in found if is_one(one)] for name, found in passages.items()}
+    return {name: found for name, found in chosen.items() if found}
+
+
+def _is_attempt(definition: Definition, passage: Passage) -> bool:
+    """Whether this is an attempt of an agent that came to its end."""
+    return isinstance(definition.states[passage.state], AgentState) and passage.is_attempt and not passage.is_open
+
+
+def _is_request(definition: Definition, passage: Passage) -> bool:
+    state = definition.states[passage.state]
+    return isinstance(state, HumanState) or (isinstance(state, AgentState) and not passage.is_attempt)
 
 
 def _counted(values: Sequence[Json]) -> list[tuple[Json, int]]:
@@ -162,10 +172,9 @@ def _roles_by_deed(definition: Definition, passages: Sequence[Passage]) -> froze
     """The roles that somebody must have had to decide what they did, as far as the workflow asks roles."""
     found: set[str] = set()
     for name in {passage.state for passage in passages}:
-        state = definition.states[name]
-        assign = state.assign if isinstance(state, HumanState) else ()
-        lists = list(assign.values()) if isinstance(assign, Mapping) else [assign]
-        found.update(entry.removeprefix(ROLE) for people in lists for entry in people if is_role(entry))
+        asked = asking(definition.states[name])
+        named = () if asked is None else asked.named
+        found.update(entry.removeprefix(ROLE) for entry in named if is_role(entry))
     return frozenset(found)
 
 

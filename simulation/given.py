@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
+from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid, UsageError, did_you_mean
 from holdpoint.engine.people import ROLE
+from holdpoint.simulation.asking import options_of
 from holdpoint.simulation.draws import Distribution
 from holdpoint.simulation.hours import Hours, parse_hours
-from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Group, Habit, Outcome, Plan, Work, numbered
+from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Fitted, Group, Habit, Outcome, Plan, Work, numbered
 from holdpoint.simulation.samples import meets, sample, samples
 
 HOURS = "mon-fri 09:00-17:00"
@@ -36,6 +38,7 @@ class Given:
     replications: int | None = None
     start: datetime | None = None
     is_inbox_order: bool | None = None
+    fitted: Fitted | None = None
 
     def over(self, other: Given) -> Self:
         """What both say; where both say something, this one is right. States are taken one by one."""
@@ -69,21 +72,27 @@ def complete(definition: Definition, given: Given, known: Mapping[str, frozenset
         arrivals=arrivals,
         cases=given.cases or tuple(_cases(definition, assumed)),
         people=given.people or tuple(_people(definition, known, assumed)),
-        agents={**dict(_agents(definition, given, assumed)), **given.agents},
+        agents=dict(_agents(definition, given, assumed)),
         habits=given.habits,
         signals=dict(_signals(definition, given, assumed)),
     )
     assumed += [
-        f"decisions of {state.name!r}: each of {', '.join(state.options)} is as likely"
+        f"decisions of {state.name!r}: each of {', '.join(options)} is as likely"
         for state in definition.states.values()
-        if isinstance(state, HumanState) and len(state.options) > 1 and not plan.habit(state.name).options
+        if isinstance(state, HumanState) and len(options := plan.habit(state.name).open_to(state.options)) > 1
+    ]
+    assumed += [
+        f"questions after a crash of {name!r}: each of {', '.join(options)} is as likely"
+        for name, work in plan.agents.items()
+        if any(one.is_crash for one in work.outcomes)
+        and len(options := plan.habit(name).open_to(options_of(definition.states[name]))) > 1
     ]
     assumed += [
         f"signals: none comes to {state.name!r}"
         for state in definition.states.values()
         if isinstance(state, WaitState) and state.takes and state.name not in plan.signals
     ]
-    rest = ("days", "warmup", "seed", "replications", "start", "is_inbox_order")
+    rest = ("days", "warmup", "seed", "replications", "start", "is_inbox_order", "fitted")
     changes = {name: getattr(given, name) for name in rest if getattr(given, name) is not None}
     plan = replace(_with_initiators(definition, plan, assumed), **changes, assumed=tuple(assumed))
     if plan.warmup >= plan.days:
@@ -134,13 +143,35 @@ def _cases(definition: Definition, assumed: list[str]) -> Iterator[Case]:
 
 
 def _agents(definition: Definition, given: Given, assumed: list[str]) -> Iterator[tuple[str, Work]]:
+    """What agents do, with outputs from the schema where there must be some and nobody says which."""
     for state in definition.states.values():
-        if not isinstance(state, AgentState) or state.value is not None or state.name in given.agents:
+        if not isinstance(state, AgentState) or state.value is not None:
             continue
-        values = [None] if state.output is None else samples(state.output, f"output of state {state.name!r}")
-        made = "empty" if state.output is None else f"{len(values)} made from its schema"
-        assumed.append(f"agent {state.name!r}: takes {AGENT_TIME} and never fails; output: {made}")
-        yield state.name, Work(takes=AGENT_TIME, outcomes=tuple(Outcome(output=value) for value in values))
+        work = given.agents.get(state.name)
+        said = "" if work is not None else f"takes {AGENT_TIME} and never fails; "
+        work = work or Work(takes=AGENT_TIME, outcomes=(Outcome(),))
+        if any(_lacks_output(one, state.output) for one in work.outcomes):
+            values = samples(state.output, f"output of state {state.name!r}")
+            outcomes = (made for one in work.outcomes for made in _with_outputs(one, state.output, values))
+            work = replace(work, outcomes=tuple(outcomes))
+            assumed.append(f"agent {state.name!r}: {said}output: {len(values)} made from its schema")
+        elif said:
+            assumed.append(f"agent {state.name!r}: {said}output: empty")
+        yield state.name, work
+
+
+def _lacks_output(outcome: Outcome, schema: Json) -> bool:
+    """Whether an agent that does this gives an output that nobody said, where its schema wants one."""
+    is_success = outcome.error is None and not outcome.is_crash
+    return is_success and outcome.output is None and not meets(schema, None)
+
+
+def _with_outputs(outcome: Outcome, schema: Json, values: Sequence[Json]) -> Iterator[Outcome]:
+    """An outcome with each of the values, as likely, where it lacks one."""
+    if not _lacks_output(outcome, schema):
+        yield outcome
+        return
+    yield from (replace(outcome, output=value, weight=outcome.weight / len(values)) for value in values)
 
 
 def _signals(definition: Definition, given: Given, assumed: list[str]) -> Iterator[tuple[str, Work]]:

@@ -14,11 +14,13 @@ from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
 from holdpoint.engine.model import Entry
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.views import Run
+from holdpoint.simulation.asking import options_of
 from holdpoint.simulation.samples import meets
 
 COLUMNS = ("run", "state", "option", "opened_at", "settled_at")
 OPTIONAL = ("by",)
 _ENDS = {"agent.succeeded": "", "agent.failed": "error", "agent.crashed": "crash"}
+ATTEMPTS = tuple(_ENDS.values())
 _STEERED = ("operator.moved", "operator.cancelled", "run.cancelled")
 
 
@@ -26,8 +28,9 @@ _STEERED = ("operator.moved", "operator.cancelled", "run.cancelled")
 class Passage:
     """A request, an attempt of an agent (whose option is empty, `error` or `crash`), or a wait for signals.
 
-    `by` is the person; None where a deadline did it, or where the log knows nobody. `begun_at` is when the person
-    claimed it. One that `is_open` had not come to its end when the log did, or an operator ended it.
+    A request in the state of an agent is the question after a crash. `by` is the person; None where a deadline did it,
+    or where the log knows nobody. `begun_at` is when the person claimed it. One that `is_open` had not come to its end
+    when the log did, or an operator ended it.
     """
 
     run: str
@@ -41,6 +44,11 @@ class Passage:
     begun_at: datetime | None = None
     message: str = ""
     code: str = ""
+
+    @property
+    def is_attempt(self) -> bool:
+        """Whether this, in the state of an agent, is an attempt and no question after a crash."""
+        return self.option in ATTEMPTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,7 @@ def passages_of(run: str, entries: Iterable[Entry]) -> Iterator[Passage]:
         request = str(data.get("request", ""))
         if entry.kind == "state.entered":
             state = data["state"]
-        elif entry.kind == "request.opened" and data["kind"] != "crash":
+        elif entry.kind == "request.opened":
             opened[request] = (state, entry.at)
         elif entry.kind == "request.claimed":
             claimed[request] = entry.at
@@ -128,9 +136,9 @@ def waits_of(run: str, entries: Iterable[Entry], until: datetime) -> Iterator[Pa
 def read_log(path: Path, definition: Definition) -> Log:
     """A log from a CSV file: `run,state,option,opened_at,settled_at` and, where people are known, `by`.
 
-    The option is empty for an agent, or `error` or `crash`. A request whose `by` is empty was settled by its deadline;
-    a request or wait whose `settled_at` is empty was still open when the log ended. Raises `NotFound`, or `Invalid`
-    with the line.
+    The option of an agent is empty, `error` or `crash`; or that of the question after a crash. A request whose `by` is
+    empty was settled by its deadline; what has an empty `settled_at` was still open when the log ended. Raises
+    `NotFound`, or `Invalid` with the line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -154,10 +162,12 @@ def _check_columns(path: Path, names: Iterable[str]) -> None:
     known = (*COLUMNS, *OPTIONAL)
     missing = [name for name in COLUMNS if name not in names]
     strange = [name for name in names if name not in known]
+    meant = {name: hint for name in strange if (hint := did_you_mean(name, missing or known))}
     if missing or strange:
-        hint = did_you_mean(strange[0], missing or known) if strange else ""
-        what = f"column {missing[0]!r} is missing" if missing else f"unknown column {strange[0]!r}"
-        raise Invalid(f"{path}:1:1: {what}; {hint or 'the columns are ' + ', '.join(known)}", code="log")
+        wrong = next(iter(meant), None if missing else strange[0])
+        what = f"column {missing[0]!r} is missing" if wrong is None else f"unknown column {wrong!r}"
+        hint = meant.get(wrong or "", f"the columns are {', '.join(known)}")
+        raise Invalid(f"{path}:1:1: {what}; {hint}", code="log")
 
 
 def _passage(path: Path, number: int, row: Mapping[str, str], definition: Definition, has_people: bool) -> Passage:
@@ -169,7 +179,7 @@ def _passage(path: Path, number: int, row: Mapping[str, str], definition: Defini
     if not isinstance(found, AgentState | HumanState | WaitState) or (isinstance(found, WaitState) and not found.takes):
         what = f"state {state!r} is no agent, asks nobody and waits for no signal"
         raise Invalid(f"{path}:{number}: {what}; leave its rows out", code="log")
-    allowed = ("", "error", "crash") if isinstance(found, AgentState) else found.on
+    allowed = (*ATTEMPTS, *options_of(found)) if isinstance(found, AgentState) else tuple(found.on)
     is_open = not row["settled_at"]
     if option not in allowed and not (is_open and option == ""):
         hint = did_you_mean(option, allowed) or f"allowed: {', '.join(repr(one) for one in allowed)}"
@@ -180,14 +190,14 @@ def _passage(path: Path, number: int, row: Mapping[str, str], definition: Defini
         raise Invalid(f"{path}:{number}: {error.message}", code="log") from None
     if settled_at < opened_at:
         raise Invalid(f"{path}:{number}: it was settled before it was opened", code="log")
-    is_default = not is_open and has_people and by is None and isinstance(found, HumanState)
+    is_default = not is_open and has_people and by is None and option in options_of(found)
     return Passage(
         run=row["run"],
         state=state,
         option=option,
         opened_at=opened_at,
         settled_at=settled_at,
-        by=None if isinstance(found, WaitState) else by,
+        by=by if option in options_of(found) else None,
         is_default=is_default or option == TIMEOUT,
         is_open=is_open,
         message="as in the log" if option == "error" else "",
@@ -238,7 +248,7 @@ def _takes(definition: Definition, value: Json) -> bool:
 def _is_known(definition: Definition, passage: Passage) -> bool:
     state = definition.states.get(passage.state)
     if isinstance(state, AgentState):
-        return state.value is None
+        return state.value is None and (passage.is_attempt or passage.option in options_of(state))
     if isinstance(state, WaitState):
         return bool(state.takes) and (passage.is_default or passage.is_open or passage.option in state.takes.values())
     return isinstance(state, HumanState) and (passage.is_default or passage.option in state.options)

@@ -17,13 +17,15 @@ Key: TypeAlias = tuple[str, str, str]
 
 Numbers: TypeAlias = dict[Key, float]
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
+TIMES = ("wait", "turnaround", "cycle")
 HOUR = 3_600 * SECOND
 
 
 def measure(record: Record, since: int, until: int) -> Numbers:
     """Everything about a stretch of a replication. Durations are in seconds, shares from 0 to 1.
 
-    Runs and requests count in the stretch in which they began.
+    Runs and requests count in the stretch in which they began. Where nothing took any time, because nothing began or
+    ended, there are no numbers of times.
     """
     numbers = dict(_of_runs(record, since, until))
     for kind, name, items in _grouped(record.items):
@@ -48,9 +50,22 @@ def _of_runs(record: Record, since: int, until: int) -> Iterator[tuple[Key, floa
     yield from _of_times(("runs", ""), "cycle", times)
 
 
+def is_time(what: str) -> bool:
+    """Whether a measure is a duration, of which there is none where nothing took any time."""
+    return what.startswith(TIMES)
+
+
+def times_of(kind: str) -> tuple[str, ...]:
+    """The measures that are durations of this kind of thing."""
+    whats = {"runs": TIMES[2:], "all": TIMES[:2], "state": TIMES[:2], "role": TIMES[:2]}.get(kind, ())
+    return tuple(f"{what}_{name}" for what in whats for name in ("mean", *SHARES))
+
+
 def _of_times(who: tuple[str, str], what: str, times: Sequence[int]) -> Iterator[tuple[Key, float]]:
+    if not times:
+        return
     ordered = sorted(times)
-    yield (*who, f"{what}_mean"), fmean(ordered) / SECOND if ordered else 0.0
+    yield (*who, f"{what}_mean"), fmean(ordered) / SECOND
     for name, share in SHARES.items():
         yield (*who, f"{what}_{name}"), quantile(ordered, share) / SECOND
 
@@ -73,6 +88,7 @@ def _of_items(who: tuple[str, str], items: Sequence[Item], since: int, until: in
     yield (*who, "settled"), len(settled)
     yield (*who, "defaults"), by["deadline"]
     yield (*who, "default_share"), by["deadline"] / len(settled) if settled else 0.0
+    yield (*who, "withdrawn"), by["initiator"]
     yield (*who, "withdrawn_share"), by["initiator"] / len(settled) if settled else 0.0
     waits = [end - item.opened_at for item in opened if (end := _picked_up(item)) is not None]
     yield from _of_times(who, "wait", waits)
@@ -100,6 +116,7 @@ def _of_people(toils: Mapping[str, Toil], since: int, until: int) -> Iterator[tu
         busy, duty = toil.busy(since, until) / SECOND, toil.on_duty(since, until) / SECOND
         yield ("person", name, "hours"), busy / 3_600
         yield ("person", name, "decisions"), sum(since <= at < until for at in toil.decided_at)
+        yield ("person", name, "withdrawn"), sum(since <= at < until for at in toil.withdrawn_at)
         if not toil.is_unlimited:
             yield ("person", name, "utilisation"), busy / duty if duty else 0.0
             groups[toil.group].append((busy, duty))

@@ -10,12 +10,16 @@ from holdpoint.simulation.charts import nice
 from holdpoint.simulation.measures import Key
 from holdpoint.simulation.report import (
     COMPARED_NAMES,
+    NOTHING,
     choke,
     say_count,
     say_difference,
+    say_fitted,
     say_measure,
     say_share,
     say_span,
+    say_value,
+    warnings,
 )
 from holdpoint.simulation.study import Moment, Study, Variant
 
@@ -42,6 +46,11 @@ def _body(study: Study, title: str) -> Iterator[str]:
         f'<p class="soft">{plan.days} days, the first {plan.warmup} not counted; {plan.replications} replications, '
         f"seed {plan.seed}; intervals of 95 %. Definition {study.definition.version[:12]}.</p>"
     )
+    if fitted := say_fitted(study):
+        yield f'<p class="soft">{escape(fitted)}</p>'
+    if doubts := list(warnings(study)):
+        yield "<h2>Warnings</h2>"
+        yield _list(doubts)
     yield "<h2>Where it chokes</h2>"
     yield _list(choke(study))
     yield "<h2>Runs</h2>"
@@ -86,7 +95,7 @@ def _said(study: Study, key: Key) -> str:
     """A number with its interval."""
     found = study.estimates.get(key)
     if found is None:
-        return "—"
+        return NOTHING
     mean, low, high = (say_measure(key[2], number) for number in (found.mean, found.low, found.high))
     return f'{mean} <span title="95 %">({low} to {high})</span>' if found.low != found.high else mean
 
@@ -112,7 +121,7 @@ def _queues(study: Study) -> list[tuple[str, str]]:
 
 
 def _states(study: Study) -> str:
-    headers = ["state", "requests", "wait p50", "p90", "p95", "settled p50", "p90", "open", "by deadline"]
+    headers = ["state", "requests", "wait p50", "p90", "p95", "settled p50", "p90", "open", "by deadline", "withdrawn"]
     measures = [
         "opened",
         "wait_p50",
@@ -122,9 +131,10 @@ def _states(study: Study) -> str:
         "turnaround_p90",
         "open_mean",
         "default_share",
+        "withdrawn",
     ]
     rows = [
-        [escape(name), *(say_measure(what, study.value("state", name, what)) for what in measures)]
+        [escape(name), *(say_value(study, "state", name, what) for what in measures)]
         for name in study.names("state", "opened")
     ]
     return _table(headers, rows)
@@ -134,10 +144,11 @@ def _people(study: Study) -> str:
     rows = []
     for name in study.names("person", "hours"):
         share = study.estimates.get(("person", name, "utilisation"))
-        shown = "—" if share is None else f"{say_share(share.mean)} {_meter(share.mean)}"
+        shown = NOTHING if share is None else f"{say_share(share.mean)} {_meter(share.mean)}"
         hours = study.value("person", name, "hours")
-        rows.append([escape(name), say_count(study.value("person", name, "decisions")), f"{hours:,.1f} h", shown])
-    return _table(["person", "decisions", "at work on requests", "of their hours"], rows)
+        counts = (say_count(study.value("person", name, what)) for what in ("decisions", "withdrawn"))
+        rows.append([escape(name), *counts, f"{hours:,.1f} h", shown])
+    return _table(["person", "decisions", "withdrawn", "at work on requests", "of their hours"], rows)
 
 
 def _meter(share: float) -> str:
@@ -152,7 +163,11 @@ def _variants(variants: Sequence[Variant]) -> str:
     rows = []
     for variant in variants:
         cells = [escape(variant.title)]
-        for key, found in variant.differences.items():
+        for key in COMPARED_NAMES:
+            found = variant.differences.get(key)
+            if found is None:
+                cells.append(f"<td>{NOTHING}</td>")
+                continue
             mean, low, high = (say_difference(key[2], number) for number in (found.mean, found.low, found.high))
             kind = ' class="clear"' if found.is_clear else ""
             cells.append(f"<td{kind}>{mean}<br><small>{low} to {high}</small></td>")
@@ -171,16 +186,40 @@ def _band(days: Sequence[Moment]) -> str:
 
 
 def _waits(days: Sequence[Moment]) -> str:
-    top = max(max(day.wait_p90, day.wait_p50) for day in days) or 1.0
+    medians, nineties = [day.wait_p50 for day in days], [day.wait_p90 for day in days]
+    top = max((wait for wait in (*medians, *nineties) if wait is not None), default=0.0) or 1.0
     lines = [
-        _line("a", [(index, day.wait_p50) for index, day in enumerate(days)], len(days), top),
-        _line("b", [(index, day.wait_p90) for index, day in enumerate(days)], len(days), top),
+        _line(kind, part, len(days), top)
+        for kind, waits in (("a", medians), ("b", nineties))
+        for part in _unbroken(waits)
     ]
-    titles = [f"day {number}: {say_span(day.wait_p50)}, {say_span(day.wait_p90)}" for number, day in enumerate(days, 1)]
+    pairs = enumerate(zip(medians, nineties, strict=True), 1)
+    titles = [f"day {number}: {', '.join(_span(wait) for wait in dict.fromkeys(pair))}" for number, pair in pairs]
     return _svg(len(days), top, say_span, lines, titles)
 
 
+def _span(wait: float | None) -> str:
+    return "nobody began with any" if wait is None else say_span(wait)
+
+
+def _unbroken(values: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
+    """The stretches of days that have a value, each day with its value."""
+    part: list[tuple[int, float]] = []
+    for index, value in enumerate(values):
+        if value is not None:
+            part.append((index, value))
+        elif part:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
 def _line(kind: str, places: Sequence[tuple[int, float]], count: int, top: float) -> str:
+    """A line through places; one alone is a dot."""
+    if len(places) == 1:
+        ((index, value),) = places
+        return f'<circle class="{kind}" cx="{_x(index, count):.1f}" cy="{_y(value, top):.1f}" r="2"/>'
     return f'<polyline class="{kind}" points="{_points(places, count, top)}"/>'
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -87,6 +87,11 @@ class Work:
         """How long it takes until this comes of it."""
         return outcome.takes or self.takes
 
+    def share_above(self, seconds: float) -> float:
+        """How much of it takes longer than this."""
+        total = sum(one.weight for one in self.outcomes)
+        return sum(one.weight * self.time_of(one).share_above(seconds) for one in self.outcomes) / total
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
@@ -104,6 +109,11 @@ class Habit:
     takes: Distribution | None = None
     answers: Mapping[str, Json] = field(default_factory=dict)
     patience: Patience | None = None
+
+    def open_to(self, options: Sequence[str]) -> Sequence[str]:
+        """The options that are as likely because nobody weighed any: all but the one that patience is for."""
+        withdrawn = None if self.patience is None else self.patience.option
+        return () if self.options else [option for option in options if option != withdrawn]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +134,24 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """The past that a plan was fitted to: so many runs, and when the first and the last of them started."""
+
+    runs: int
+    first: datetime
+    last: datetime
+
+    @property
+    def span(self) -> timedelta:
+        """How long passed between the first start and the last."""
+        return self.last - self.first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A whole simulation. `warmup` days at the beginning are simulated and not counted.
 
-    `assumed` says in words what nobody gave and was taken for granted.
+    `assumed` says in words what nobody gave and was taken for granted; `fitted`, to which past the rest was fitted.
     """
 
     arrivals: Arrivals
@@ -143,6 +167,7 @@ class Plan:
     start: datetime = datetime(2026, 1, 5, tzinfo=UTC)
     is_inbox_order: bool = True
     assumed: tuple[str, ...] = ()
+    fitted: Fitted | None = None
 
     def habit(self, state: str) -> Habit:
         """How requests of this state are decided."""

@@ -14,18 +14,21 @@ from zoneinfo import ZoneInfo
 
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.agents import FAILURES
-from holdpoint.engine.canonical import Json
+from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
-from holdpoint.engine.people import check_person
+from holdpoint.engine.people import check_person, is_excluded, may_act
 from holdpoint.engine.times import parse_time
 from holdpoint.schema.nodes import Document, Path, Place
+from holdpoint.schema.people import INITIATOR
 from holdpoint.schema.reader import read
 from holdpoint.schema.report import suggestion
+from holdpoint.simulation.asking import Asking, asking
 from holdpoint.simulation.draws import NO_TIME, parse_distribution
 from holdpoint.simulation.given import HANDLING, HOURS, Given
 from holdpoint.simulation.hours import parse_hours, parse_zone
 from holdpoint.simulation.plan import (
+    INITIATORS,
     Arrivals,
     Case,
     Group,
@@ -36,6 +39,7 @@ from holdpoint.simulation.plan import (
     Work,
     numbered,
     parse_rate,
+    people_of,
 )
 
 MAX_DAYS = 3_660
@@ -55,7 +59,6 @@ _TOP = (
     "decisions",
     "signals",
 )
-_CRASH = ("retry", "done", "fail")
 _Value = TypeVar("_Value")
 
 
@@ -106,6 +109,7 @@ class _Reader:
     def __init__(self, document: Document, definition: Definition, folder: File) -> None:
         self.document, self.definition, self.folder = document, definition, folder
         self.problems: list[str] = []
+        self.starters: Group | None = None
 
     def given(self) -> Given:
         """All of it."""
@@ -270,6 +274,7 @@ class _Reader:
         held = frozenset[str]().union(*(group.roles for _, group in found))
         for name, group in found:
             self._check_roles(("people", name, "roles"), group, held)
+            self.starters = group if name == INITIATORS else self.starters
             for person in group.names or ():
                 if person in seen:
                     self._wrong(
@@ -376,13 +381,19 @@ class _Reader:
         if signal not in names:
             hint = f"allowed: {', '.join(names) or 'none'}"
             self._wrong(self._at(path), f"state {name!r} takes no signal {_shown(signal)}", hint)
+        if "data" in keys and isinstance(state, WaitState):
+            self._check((*path, "data"), state.output, "data")
         return Outcome(weight=self._weight(path), output=keys.get("data"), signal=str(signal))
 
     def _habits(self) -> Iterator[tuple[str, Habit]]:
         for name in self._states("decisions", (HumanState, AgentState)):
             path: Path = ("decisions", name)
-            state = self.definition.states[name]
-            options = state.options if isinstance(state, HumanState) else _CRASH
+            asked = asking(self.definition.states[name])
+            if asked is None:
+                fix = "add 'after_crash: ask' to it, or remove this"
+                self._wrong(self.document.key_place(path), f"agent {name!r} asks nobody after a crash", fix)
+                continue
+            options = asked.options
             keys = self._mapping(path, ("options", "takes", "answers", "patience"))
             if keys is None:
                 continue
@@ -392,10 +403,19 @@ class _Reader:
                 Habit(
                     options=self._options((*path, "options"), options) if "options" in keys else {},
                     takes=takes,
-                    answers=(self._mapping((*path, "answers"), options, "option") or {}) if "answers" in keys else {},
-                    patience=self._patience((*path, "patience"), options) if "patience" in keys else None,
+                    answers=self._answers((*path, "answers"), asked) if "answers" in keys else {},
+                    patience=self._patience((*path, "patience"), asked) if "patience" in keys else None,
                 ),
             )
+
+    def _may_initiator(self, asked: Asking, option: str) -> bool:
+        """Whether those who start runs may decide so, as far as that is known before one does."""
+        people = asked.people(option)
+        if any("{{" in entry for entry in people):
+            return True
+        held = frozenset[str]() if self.starters is None else self.starters.roles
+        names = (INITIATORS,) if self.starters is None else people_of(self.starters)
+        return all(_may_act(asked, people, name, held) for name in names)
 
     def _options(self, path: Path, options: Sequence[str]) -> Mapping[str, float]:
         keys = self._mapping(path, options, "option") or {}
@@ -407,20 +427,39 @@ class _Reader:
             self._wrong(self._at(path), f"no option in {_name(path)} has a weight above 0", "give one")
         return weights
 
-    def _patience(self, path: Path, options: Sequence[str]) -> Patience | None:
+    def _answers(self, path: Path, asked: Asking) -> Mapping[str, Json]:
+        answers = self._mapping(path, asked.options, "option") or {}
+        for option in answers:
+            form = asked.forms.get(option)
+            if form is None and option in asked.options:
+                hint = f"those that take some: {', '.join(asked.forms) or 'none'}"
+                self._wrong(self.document.key_place((*path, option)), f"option {option!r} takes no answers", hint)
+            elif form is not None and "{{" not in canonical(form):  # what a form takes from a run is not known yet
+                self._check((*path, option), form, "answers")
+        return answers
+
+    def _patience(self, path: Path, asked: Asking) -> Patience | None:
         keys = self._mapping(path, ("option", "after")) or {}
         for key in ("option", "after"):
             if key not in keys:
                 self._missing(path, key)
                 return None
-        if keys["option"] not in options:
-            self._wrong(
-                self._at((*path, "option")),
-                f"there is no option {_shown(keys['option'])}",
-                f"allowed: {', '.join(options)}",
-            )
+        option = keys["option"]
+        if option not in asked.options:
+            hint = f"allowed: {', '.join(asked.options)}"
+            self._wrong(self._at((*path, "option")), f"there is no option {_shown(option)}", hint)
+        elif not self._may_initiator(asked, option):
+            hint = "name 'initiator' in the state's 'assign', or remove this"
+            self._wrong(self._at((*path, "option")), f"the initiator may not decide {option!r}", hint)
         after = self._as((*path, "after"), parse_distribution)
         return None if after is None else Patience(option=str(keys["option"]), after=after)
+
+
+def _may_act(asked: Asking, people: Sequence[str], initiator: str, roles: frozenset[str]) -> bool:
+    assign, exclude = (
+        [initiator if entry == INITIATOR else entry for entry in entries] for entries in (people, asked.exclude)
+    )
+    return may_act(assign, "", initiator, lambda _: roles) and not is_excluded(exclude, initiator, lambda _: roles)
 
 
 def _name(path: Path) -> str:

@@ -42,13 +42,17 @@ class Item:
 
 @dataclass(slots=True, kw_only=True)
 class Toil:
-    """What one person did (or all of an unlimited group): the stretches in which they had a request in hand."""
+    """What one person did (or all of an unlimited group): the stretches in which they had a request in hand.
+
+    `withdrawn_at` is when they, as initiators, lost patience with requests of their own.
+    """
 
     group: str
     is_unlimited: bool = False
     shifts: Shifts | None = None
     spells: list[tuple[int, int]] = field(default_factory=list)
     decided_at: list[int] = field(default_factory=list)
+    withdrawn_at: list[int] = field(default_factory=list)
 
     def busy(self, since: int, until: int) -> int:
         """How much working time of a stretch went into requests."""

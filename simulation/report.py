@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import HumanState
+from holdpoint.engine.definition import AgentState, HumanState
 from holdpoint.engine.times import format_time
 from holdpoint.simulation.estimates import Estimate
-from holdpoint.simulation.measures import Key
-from holdpoint.simulation.plan import Group
+from holdpoint.simulation.measures import Key, is_time, times_of
+from holdpoint.simulation.plan import Fitted, Group
 from holdpoint.simulation.study import COMPARED, WAIT, Study
 
 COLUMNS = ("day", "kind", "name", "measure", "value")
@@ -23,10 +24,16 @@ COMPARED_NAMES: Mapping[Key, str] = dict(
 )
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 POINTS = " points"
+NOTHING = "—"
 _LITTLE = 0.05
 _FULL = 0.95
 _GROWTH = 1.5
 _SLIGHT = 0.1
+_LATE = 0.05
+_REASONS = 3
+FEW_RUNS = 30
+_WEEK = timedelta(days=7)
+_COUNTS = ("started", "opened")
 
 
 def say_span(seconds: float) -> str:
@@ -55,9 +62,16 @@ def say_measure(what: str, value: float) -> str:
     """A number in the unit of what it measures."""
     if what.endswith(("share", "utilisation")):
         return say_share(value)
-    if what.startswith(("wait", "cycle", "turnaround")):
+    if is_time(what):
         return say_span(value)
     return say_count(value)
+
+
+def say_value(study: Study, kind: str, name: str, what: str) -> str:
+    """A mean in the unit of what it measures; a dash for a duration where nothing took any time."""
+    if is_time(what) and (kind, name, what) not in study.estimates:
+        return NOTHING
+    return say_measure(what, study.value(kind, name, what))
 
 
 def say_difference(what: str, value: float) -> str:
@@ -80,10 +94,11 @@ def choke(study: Study) -> list[str]:
     def value(what: str) -> float:
         return study.value("role", role, what)
 
-    said.append(
-        f"requests for {role!r} wait most: {say_count(value('queue_mean'))} at any time wait for somebody to begin, "
-        f"half of them {say_span(value('wait_p50'))}, one in ten {say_span(value('wait_p90'))} or longer"
-    )
+    waits = "and nobody has begun with any"
+    if ("role", role, "wait_p50") in study.estimates:
+        waits = f"half of them {say_span(value('wait_p50'))}, one in ten {say_span(value('wait_p90'))} or longer"
+    waiting = f"{say_count(value('queue_mean'))} at any time wait for somebody to begin"
+    said.append(f"requests for {role!r} wait most: {waiting}, {waits}")
     groups = [group for group in study.plan.people if group.count is not None and _serves(group, role)]
     said += _reasons(study, role, groups)
     said += [_busy(study, group) for group in groups]
@@ -121,7 +136,11 @@ def _reasons(study: Study, role: str, groups: Sequence[Group]) -> Iterator[str]:
 def _is_in_vain(study: Study, groups: Sequence[Group]) -> bool:
     """Whether one more was tried in these groups, and nowhere made waits clearly shorter."""
     names = [group.name for group in groups]
-    tried = [variant.differences[WAIT] for variant in study.variants if variant.group in names]
+    tried = [
+        variant.differences[WAIT]
+        for variant in study.variants
+        if variant.group in names and WAIT in variant.differences
+    ]
     return bool(tried) and not any(found.high < 0 for found in tried)
 
 
@@ -138,8 +157,47 @@ def _growth(study: Study, role: str) -> str | None:
     return f"the queue grows: from {say_count(before)} open in the second quarter to {say_count(after)} in the last"
 
 
+def say_fitted(study: Study) -> str | None:
+    """What the plan was fitted to, in words; None where to nothing."""
+    fitted = study.plan.fitted
+    if fitted is None:
+        return None
+    first, last = (at.astimezone(study.definition.zone).date() for at in (fitted.first, fitted.last))
+    when = f"on {first}" if first == last else f"from {first} to {last}"
+    return f"fitted to {_runs_within(fitted)}, {when}"
+
+
+def _runs_within(fitted: Fitted) -> str:
+    runs = f"{fitted.runs} runs" if fitted.runs != 1 else "1 run"
+    return f"{runs} that started within {say_span(fitted.span.total_seconds())}"
+
+
+def warnings(study: Study) -> Iterator[str]:
+    """What is to be doubted in a study, each with what would help."""
+    plan = study.plan
+    fitted = plan.fitted
+    if fitted is not None and (fitted.runs < FEW_RUNS or fitted.span < _WEEK):
+        wanted = f"it takes at least {FEW_RUNS} runs over a week to fit to"
+        yield f"{wanted}, not {_runs_within(fitted)}; give in --config what is known better"
+    for name, work in plan.agents.items():
+        state = study.definition.states[name]
+        if isinstance(state, AgentState):
+            share = work.share_above(state.timeout.days * 86_400 + state.timeout.seconds)
+            if share >= _LATE:
+                late = f"{say_share(share)} of the attempts of agent {name!r} take longer than its timeout"
+                yield f"{late} of {state.timeout}, and fail; give it a longer 'timeout', or say less in 'takes'"
+    for message, count in list(study.reasons.items())[:_REASONS]:
+        yield f"{count} runs of all replications failed: {message}"
+    if silent := unasked(study):
+        lead = "give inputs, outputs or decisions that lead there in --config"
+        yield f"nobody was asked in {', '.join(silent)}; {lead}"
+    for name, count in study.waiting.items():
+        never = f"wait in {name!r} for a signal that never comes"
+        yield f"{count} runs of all replications {never}; say in --config when it does"
+
+
 def to_dict(study: Study) -> Json:
-    """Everything as JSON. Numbers are `[mean, low, high]`, durations in seconds."""
+    """Everything as JSON. Numbers are `[mean, low, high]`, durations in seconds; null where there is none."""
     plan = study.plan
     return {
         "workflow": study.definition.workflow,
@@ -150,6 +208,8 @@ def to_dict(study: Study) -> Json:
         "replications": plan.replications,
         "start": format_time(plan.start),
         "assumed": list(plan.assumed),
+        "fitted": None if plan.fitted is None else _fitted(plan.fitted),
+        "warnings": list(warnings(study)),
         "numbers": _nested(study),
         "over_time": {
             f"{kind} {name}".strip(): [asdict(day) for day in days] for (kind, name), days in study.days.items()
@@ -170,22 +230,37 @@ def to_dict(study: Study) -> Json:
     }
 
 
+def _fitted(fitted: Fitted) -> Json:
+    return {"runs": fitted.runs, "first": format_time(fitted.first), "last": format_time(fitted.last)}
+
+
 def _nested(study: Study) -> Json:
     found: dict[str, Json] = {}
-    for (kind, name, what), value in study.estimates.items():
+    for (kind, name, what), value in _numbers(study):
         place = found.setdefault(kind, {})
         if name:
             place = place.setdefault(name, {})
-        place[what] = value.to_list()
+        place[what] = None if value is None else value.to_list()
     return found
 
 
+def _numbers(study: Study) -> Iterator[tuple[Key, Estimate | None]]:
+    """Every number, and nothing for each duration of what took no time."""
+    yield from study.estimates.items()
+    for kind, name in dict.fromkeys((kind, name) for kind, name, what in study.estimates if what in _COUNTS):
+        keys: Iterator[Key] = ((kind, name, what) for what in times_of(kind))
+        yield from ((key, None) for key in keys if key not in study.estimates)
+
+
 def to_rows(study: Study) -> Iterator[Sequence[str]]:
-    """Everything as rows: day by day first, then the numbers of the whole, whose day is empty, and its changes."""
+    """Everything as rows: day by day first, then the numbers of the whole, whose day is empty, and its changes.
+
+    The value of what has none is empty.
+    """
     for (kind, name), days in study.days.items():
         for number, day in enumerate(days, 1):
-            yield from ((str(number), kind, name, what, f"{value:.6g}") for what, value in asdict(day).items())
-    for (kind, name, what), found in study.estimates.items():
+            yield from ((str(number), kind, name, what, _shown(value)) for what, value in asdict(day).items())
+    for (kind, name, what), found in _numbers(study):
         yield from (("", kind, name, f"{what}{end}", number) for end, number in _interval(found))
     for variant in study.variants:
         for key, found in variant.differences.items():
@@ -193,8 +268,13 @@ def to_rows(study: Study) -> Iterator[Sequence[str]]:
             yield from (("", "what_if", variant.title, f"{what}{end}", number) for end, number in _interval(found))
 
 
-def _interval(found: Estimate) -> Iterator[tuple[str, str]]:
-    return zip(("", "_low", "_high"), (f"{number:.6g}" for number in found.to_list()), strict=True)
+def _shown(number: float | None) -> str:
+    return "" if number is None else f"{number:.6g}"
+
+
+def _interval(found: Estimate | None) -> Iterator[tuple[str, str]]:
+    numbers = (None,) * 3 if found is None else found.to_list()
+    return zip(("", "_low", "_high"), (_shown(number) for number in numbers), strict=True)
 
 
 def unasked(study: Study) -> list[str]:

@@ -15,7 +15,7 @@ from holdpoint.simulation.draws import quantile
 from holdpoint.simulation.estimates import Estimate, estimate
 from holdpoint.simulation.given import resized
 from holdpoint.simulation.hours import DAY, SECOND
-from holdpoint.simulation.measures import Day, Key, Numbers, days_of, measure
+from holdpoint.simulation.measures import Day, Key, Numbers, days_of, is_time, measure
 from holdpoint.simulation.plan import Group, Plan
 from holdpoint.simulation.record import Record
 from holdpoint.simulation.world import Waiting, rules_of, simulate
@@ -40,15 +40,18 @@ COMPARED: tuple[Key, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A day of a queue over all replications: open requests, and waits in seconds."""
+    """A day of a queue over all replications: open requests, and waits in seconds.
+
+    There are no waits of a day on which no request opened that somebody has begun with.
+    """
 
     open_mean: float
     open_p05: float
     open_p50: float
     open_p95: float
-    wait_p50: float
-    wait_p90: float
-    wait_p95: float
+    wait_p50: float | None
+    wait_p90: float | None
+    wait_p95: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,9 @@ class _Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """What came of it. `estimates` leaves out what did not occur in every replication's record as a zero."""
+    """What came of it. What did not occur in a replication counts as zero there; but durations are those of the
+    replications that have some, and where none has, there is no estimate.
+    """
 
     definition: Definition
     plan: Plan
@@ -161,8 +166,13 @@ def _summed(definition: Definition, plan: Plan, records: Sequence[Record], base:
 def _estimates(base: Sequence[Numbers], first: Record, plan: Plan) -> dict[Key, Estimate]:
     keys = dict.fromkeys(key for numbers in base for key in numbers)
     if len(base) > 1:
-        return {key: estimate([numbers.get(key, 0.0) for numbers in base]) for key in keys}
+        return {key: estimate(_values(base, key)) for key in keys}
     return {key: _by_batches(base[0][key], key, batches) for batches in [_batches(first, plan)] for key in keys}
+
+
+def _values(measured: Sequence[Numbers], key: Key) -> list[float]:
+    """A number of each replication or batch: zero where it did not occur, but nothing where no time was taken."""
+    return [numbers.get(key, 0.0) for numbers in measured if key in numbers or not is_time(key[2])]
 
 
 def _batches(record: Record, plan: Plan) -> list[Numbers]:
@@ -176,7 +186,7 @@ def _by_batches(value: float, key: Key, batches: Sequence[Numbers]) -> Estimate:
     """The value of the whole, with the interval of the batches around it: of means and shares alone."""
     if not key[2].endswith(("mean", "share", "utilisation")):
         return Estimate(mean=value, low=value, high=value)
-    found = estimate([numbers.get(key, 0.0) for numbers in batches])
+    found = estimate(_values(batches, key) or [value])
     half = (found.high - found.low) / 2
     return Estimate(mean=value, low=value - half, high=value + half)
 
@@ -189,10 +199,14 @@ def _counted(counters: Iterator[Counter[str]]) -> dict[str, int]:
 
 
 def _differences(base: Sequence[Numbers], changed: Sequence[Numbers]) -> dict[Key, Estimate]:
-    return {
-        key: estimate([new.get(key, 0.0) - old.get(key, 0.0) for old, new in zip(base, changed, strict=True)])
-        for key in COMPARED
-    }
+    """What differs, where both have such a number in some replication."""
+    pairs = list(zip(base, changed, strict=True))
+    found = {}
+    for key in COMPARED:
+        both = [(old, new) for old, new in pairs if not is_time(key[2]) or (key in old and key in new)]
+        if both:
+            found[key] = estimate([new.get(key, 0.0) - old.get(key, 0.0) for old, new in both])
+    return found
 
 
 def _moments(
@@ -214,9 +228,9 @@ def _moment(days: Sequence[Day]) -> Moment:
         open_p05=quantile(counts, 0.05),
         open_p50=quantile(counts, 0.5),
         open_p95=quantile(counts, 0.95),
-        wait_p50=quantile(waits, 0.5),
-        wait_p90=quantile(waits, 0.9),
-        wait_p95=quantile(waits, 0.95),
+        wait_p50=quantile(waits, 0.5) if waits else None,
+        wait_p90=quantile(waits, 0.9) if waits else None,
+        wait_p95=quantile(waits, 0.95) if waits else None,
     )
 
 

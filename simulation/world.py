@@ -26,12 +26,11 @@ from holdpoint.simulation.draws import Stream, pick
 from holdpoint.simulation.hours import DAY, NEVER, SECOND, Shifts
 from holdpoint.simulation.plan import INITIATORS, Group, Outcome, Plan, people_of
 from holdpoint.simulation.record import How, Item, Record, Toil, Trip
-from holdpoint.simulation.samples import sample
+from holdpoint.simulation.samples import meets, sample
 
 # At one time deadlines come first, and who has finished comes before who begins.
 _DUE, _FINISH, _LATER, _DECIDE, _ON_DUTY, _ARRIVE = range(6)
 _PRIORITIES = {"urgent": 0, "high": 1, "normal": 2, "low": 3}
-_CRASH_WEIGHTS: Mapping[str, float] = {"retry": 1, "done": 0, "fail": 0}
 COMMENT = "simulated"
 Action: TypeAlias = Callable[[], None]
 
@@ -243,7 +242,7 @@ class _World:
         if item.begun_at is None:
             item.begun_at = self.now
         takes = self.plan.habit(item.state).takes or person.group.takes
-        seconds = takes.at(self._draw(task.case, item.state, item.visit, "takes")) / person.group.speed
+        seconds = takes.at(self._drawn_of(task, "takes")) / person.group.speed
         work = round(seconds * SECOND)
         end = self.now + work if person.shifts is None else person.shifts.after(self.now, work)
         person.toil.spells.append((self.now, end))
@@ -253,8 +252,8 @@ class _World:
         """What a person does who has looked at a request to the end."""
         if not task.is_open or (person.group.names is not None and person.task is not task):
             return
-        choice, item = task.lane.choices[person.name], task.item
-        option = choice.options[pick(choice.weights, self._draw(task.case, item.state, item.visit, "option"))]
+        choice = task.lane.choices[person.name]
+        option = choice.options[pick(choice.weights, self._drawn_of(task, "option"))]
         person.toil.decided_at.append(self.now)
         self._let_go(person, is_done=True)
         self._apply_decision(task, option, person.name, "person")
@@ -325,6 +324,11 @@ class _World:
 
     def _draw(self, case: _Case, state: str, visit: int, what: str) -> float:
         return self.stream.uniform(f"{case.number}/{state}/{visit}/{what}")
+
+    def _drawn_of(self, task: _Task, what: str) -> float:
+        """A number for a request: each question after a crash of one visit has its own."""
+        number = f"/{task.case.course.run.crashes}" if task.request.kind == "crash" else ""
+        return self._draw(task.case, task.item.state, task.item.visit, f"{what}{number}")
 
     # Agents and signals
 
@@ -413,13 +417,17 @@ class _World:
         patience = self.plan.habit(task.item.state).patience
         if patience is None or patience.option not in task.request.options:
             return
-        seconds = patience.after.at(self._draw(task.case, task.item.state, task.item.visit, "patience"))
+        seconds = patience.after.at(self._drawn_of(task, "patience"))
         option, at = patience.option, self.now + round(seconds * SECOND)
         self._at(at, _LATER, lambda: self._lose_patience(task, option))
 
     def _lose_patience(self, task: _Task, option: str) -> None:
-        if task.is_open:
-            self._apply_decision(task, option, task.case.initiator, "initiator")
+        if not task.is_open:
+            return
+        initiator = task.case.initiator
+        if initiator in self.record.toils:
+            self.record.toils[initiator].withdrawn_at.append(self.now)
+        self._apply_decision(task, option, initiator, "initiator")
 
     def _apply_decision(self, task: _Task, option: str, by: str, how: How) -> None:
         request, case = task.request, task.case
@@ -445,14 +453,24 @@ class _World:
             return given[option]
         state = task.case.course.definition.states[request.state]
         if request.kind == "crash" and isinstance(state, AgentState):
-            outputs = [outcome.output for outcome in self.plan.work(state.name).outcomes if outcome.error is None]
-            return (outputs or [None])[0] if option == "done" else None
+            return self._output_of(state) if option == "done" else None
         form = form_of(request.data, option)
         if form is None:
             return None
-        key = canonical(form)
+        return self._sample(form, f"form of state {request.state!r}")
+
+    def _output_of(self, state: AgentState) -> Json:
+        """What an agent's crashed attempt made: the first output that it may give, or one from its schema."""
+        given = (one.output for one in self.plan.work(state.name).outcomes if one.error is None and not one.is_crash)
+        output = next(given, None)
+        is_enough = state.output is None or output is not None or meets(state.output, None)
+        return output if is_enough else self._sample(state.output, f"output of state {state.name!r}")
+
+    def _sample(self, schema: Json, what: str) -> Json:
+        """A value that meets a schema, the same each time."""
+        key = canonical(schema)
         if key not in self._answers:
-            self._answers[key] = sample(form, f"form of state {request.state!r}")
+            self._answers[key] = sample(schema, what)
         return self._answers[key]
 
     def _lane(self, request: RequestRecord, voters: tuple[str, ...]) -> _Lane:
@@ -492,10 +510,9 @@ class _World:
         if is_excluded(request.exclude, person.name, self._held):
             return None
         habit = self.plan.habit(request.state)
-        weights = habit.options or (_CRASH_WEIGHTS if request.kind == "crash" else {})
-        withdrawn = habit.patience.option if habit.patience else None
+        weights = habit.options or dict.fromkeys(habit.open_to(request.options), 1.0)
         options = {
-            option: weights.get(option, 0.0 if weights or option == withdrawn else 1.0)
+            option: weights.get(option, 0.0)
             for option in request.options
             if may_act(request.assign, option, person.name, self._held)
             and (person.group.name != INITIATORS or person.name in assigned(request.assign, option))

@@ -121,9 +121,95 @@ def test_the_page_needs_nothing_else_and_the_table_has_every_day(project: Path) 
     assert not {"script", "link", "img", "iframe"} & parser.tags
     assert parser.open == []
     assert "http" not in page
-    rows = list(csv.DictReader((project / "out.csv").read_text().splitlines()))
+    rows = _rows(project)
     days = {row["day"] for row in rows if (row["kind"], row["name"], row["measure"]) == ("state", "ask", "open_mean")}
     assert days >= {str(day) for day in range(1, 11)}
+
+
+RELEASE = """
+workflow: letters
+states:
+  ask:
+    type: approval
+    message: Sign it?
+    assign: {sign: ["role:boss"], withdraw: [initiator]}
+    on: {sign: end, withdraw: kept}
+    timeout: never
+  end: {type: end}
+  kept: {type: end, outcome: failure}
+"""
+
+
+def test_what_initiators_withdrew_is_counted_for_them_and_for_its_state(
+    capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    (project / "workflows" / "letters.yaml").write_text(RELEASE)
+    people = "people: {initiators: {names: [ann, bob]}, bosses: {count: 0, roles: [boss]}}"
+    patience = "decisions: {ask: {patience: {option: withdraw, after: 1h}}}"
+    (project / "sim.yaml").write_text(f"days: 5\nreplications: 2\n{people}\n{patience}\n")
+    words = ("--config", "sim.yaml", "--no-what-if")
+
+    numbers = _json(capsys, *words, "--csv", "out.csv")["numbers"]
+
+    settled = numbers["state"]["ask"]["settled"][0]
+    assert numbers["state"]["ask"]["withdrawn"][0] == settled > 10
+    assert sum(numbers["person"][name]["withdrawn"][0] for name in ("ann", "bob")) == settled
+    assert [
+        row for row in _rows(project) if (row["kind"], row["name"], row["measure"]) == ("person", "ann", "withdrawn")
+    ]
+    assert cli.run(["simulate", "letters", *words]) == 0
+    said = capsys.readouterr().out
+    assert said.count("  WITHDRAWN") == 2
+
+
+def test_where_no_run_ends_no_time_is_made_up(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    agent = '  work: {type: agent, python: "a:b", next: ask}\n'
+    (project / "workflows" / "letters.yaml").write_text(WORKFLOW.replace("states:\n", f"states:\n{agent}"))
+    (project / "sim.yaml").write_text(f"{CONFIG}agents: {{work: {{takes: 1m, error: broken}}}}\n")
+    words = ("--config", "sim.yaml", "--no-what-if")
+
+    assert cli.run(["simulate", "letters", *words]) == 0
+
+    said = capsys.readouterr().out
+    assert "none reaches an end, so how long one takes is not known; 0.0 are open at the end" in said
+    assert "in the median" not in said
+    runs = _json(capsys, *words)["numbers"]["runs"]
+    assert runs["cycle_p50"] is None
+    assert runs["failed"]["share"][0] == 1
+
+
+def test_a_day_without_waits_has_none(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    rare = "arrivals: {rate: 1/w, fixed: true}\npeople: {bosses: {count: 1, roles: [boss], hours: always, takes: 1h}}"
+    (project / "sim.yaml").write_text(f"days: 10\nreplications: 2\n{rare}\n")
+    words = ("--config", "sim.yaml", "--no-what-if", "--csv", "out.csv", "--html", "out.html")
+
+    days = _json(capsys, *words)["over_time"]["state ask"]
+
+    waits = [day["wait_p50"] for day in days]
+    assert [day for day, wait in enumerate(waits, 1) if wait is not None] == [8]
+    key = ("state", "ask", "wait_p50")
+    found = [row["value"] for row in _rows(project) if row["day"] and (row["kind"], row["name"], row["measure"]) == key]
+    assert found == [*[""] * 7, "0", "", ""]
+
+
+def test_what_nobody_has_begun_with_waited_for_no_time(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    slow = "people: {bosses: {count: 1, roles: [boss], hours: 'fri 09:00-17:00', takes: 1m}}"
+    text = WORKFLOW.replace("    timeout: 1d\n    default: reject\n", "    timeout: never\n")
+    (project / "workflows" / "letters.yaml").write_text(text)
+    (project / "sim.yaml").write_text(f"days: 10\nreplications: 1\narrivals: {{rate: 5/d, fixed: true}}\n{slow}\n")
+    words = ("--config", "sim.yaml", "--no-what-if", "--html", "out.html")
+
+    days = _json(capsys, *words)["over_time"]["role boss"]
+
+    assert [day["wait_p50"] is None for day in days] == [*[False] * 5, *[True] * 5]
+    page = (project / "out.html").read_text()
+    assert "<title>day 6: nobody began with any</title>" in page
+    assert page.count('<polyline class="b"') == 1
+    assert len(page.partition('<polyline class="b" points="')[2].partition('"')[0].split()) == 5
+
+
+def _rows(project: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((project / "out.csv").read_text().splitlines()))
 
 
 class _Tags(HTMLParser):
@@ -196,6 +282,61 @@ def test_it_is_fitted_to_a_log(capsys: pytest.CaptureFixture[str], project: Path
 
     assert found["numbers"]["runs"]["started"][0] == pytest.approx(20, rel=0.5)
     assert found["numbers"]["state"]["ask"]["turnaround_p50"][0] == 3_600
+
+
+def test_it_says_how_many_runs_it_is_fitted_to_and_that_they_are_few(
+    capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    header = "run,state,option,opened_at,settled_at\n"
+    row = "r{},ask,approve,2026-01-05T09:00:{:02}Z,2026-01-05T10:00:00Z\n"
+    (project / "log.csv").write_text(header + "".join(row.format(number, 3 * number) for number in range(4)))
+    words = ("--log", "log.csv", "--days", "5", "--replications", "2", "--no-what-if")
+
+    assert cli.run(["simulate", "letters", *words]) == 0
+
+    printed = capsys.readouterr()
+    assert "\nfitted to 4 runs that started within 9s, on 2026-01-05\n" in printed.out
+    few = "it takes at least 30 runs over a week to fit to, not 4 runs that started within 9s"
+    assert f"warning: {few}; give in --config what is known better\n" in printed.err
+    found = _json(capsys, *words)
+    assert found["fitted"]["runs"] == 4
+    assert found["warnings"][0].startswith(few)
+
+
+def test_enough_runs_to_fit_to_are_no_warning(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    header = "run,state,option,opened_at,settled_at\n"
+    row = "r{0},ask,approve,2026-01-{0:02}T09:00:00Z,2026-01-{0:02}T10:00:00Z\n"
+    (project / "log.csv").write_text(header + "".join(row.format(number) for number in range(1, 31)))
+
+    found = _json(capsys, "--log", "log.csv", "--days", "5", "--replications", "2", "--no-what-if")
+
+    assert found["fitted"] == {
+        "runs": 30,
+        "first": "2026-01-01T09:00:00.000000Z",
+        "last": "2026-01-30T09:00:00.000000Z",
+    }
+    assert found["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [
+        pytest.param("12m", ["100.0 % of the attempts of agent 'work' take longer than its timeout of 10m"], id="all"),
+        pytest.param("uniform(0s, 20m)", ["50.0 % of the attempts of agent 'work' take longer"], id="half"),
+        pytest.param("10m", [], id="none"),
+    ],
+)
+def test_an_agent_that_is_told_to_take_longer_than_its_timeout_is_warned_of(
+    capsys: pytest.CaptureFixture[str], project: Path, takes: str, said: list[str]
+) -> None:
+    agent = '  work: {type: agent, python: "a:b", on: {done: ask, error: ask}}\n'
+    (project / "workflows" / "letters.yaml").write_text(WORKFLOW.replace("states:\n", f"states:\n{agent}"))
+    (project / "sim.yaml").write_text(f'{CONFIG}agents: {{work: {{takes: "{takes}", output: 1}}}}\n')
+
+    assert cli.run(["simulate", "letters", "--config", "sim.yaml", "--no-what-if"]) == 0
+
+    lines = [line for line in capsys.readouterr().err.splitlines() if "timeout" in line]
+    assert [line.removeprefix("warning: ")[: len(start)] for line, start in zip(lines, said, strict=True)] == said
 
 
 def test_what_leads_nowhere_is_told(capsys: pytest.CaptureFixture[str], project: Path) -> None:

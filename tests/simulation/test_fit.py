@@ -13,7 +13,7 @@ from holdpoint.engine.errors import Invalid
 from holdpoint.simulation.fit import fit
 from holdpoint.simulation.given import complete
 from holdpoint.simulation.log import log_of, read_log
-from holdpoint.testing import Clock
+from holdpoint.testing import Clock, agents
 
 TEXT = """
 workflow: fitted
@@ -89,6 +89,65 @@ def test_a_log_without_people_gives_times_as_they_are(tmp_path: Path) -> None:
     assert takes is not None
     assert given.habits["ask"].options == {"approve": 2}
     assert takes.at(0.3) == 3_600
+
+
+def test_an_agent_in_a_log_keeps_its_times_and_failures_though_its_outputs_are_made_up(tmp_path: Path) -> None:
+    text = TEXT.replace("output: {type: object}", "output: {type: object, required: [n], properties: {n: {const: 5}}}")
+    rows = "".join(
+        f"r{number},work,{option},,2026-01-05T09:00:00Z,2026-01-05T09:08:00Z\n"
+        for number, option in enumerate(["", "", "", "error"])
+    )
+    rows += "r9,work,,,2026-01-05T09:00:00Z,\n"  # it had not ended when the log did
+    definition = api.loads(text)
+
+    plan = complete(definition, fit(definition, read_log(_log(tmp_path, rows), definition), {}), {})
+
+    work = plan.work("work")
+    assert work.takes.at(0.5) == 480
+    assert [(one.output, one.error, one.weight) for one in work.outcomes] == [
+        ({"n": 5}, None, 3),
+        (None, "as in the log", 1),
+    ]
+    assert "agent 'work': output: 1 made from its schema" in plan.assumed
+
+
+ASKING = TEXT.replace("on: {done: ask, error: ask}", "after_crash: {ask: {assign: [role:ops]}}, next: ask")
+
+
+def test_questions_after_a_crash_are_in_a_log_as_requests_are(tmp_path: Path) -> None:
+    rows = (
+        "r1,work,crash,,2026-01-05T09:00:00Z,2026-01-05T09:01:00Z\n"
+        "r1,work,done,rob,2026-01-05T09:01:00Z,2026-01-05T09:11:00Z\n"
+        "r2,work,crash,,2026-01-06T09:00:00Z,2026-01-06T09:01:00Z\n"
+        "r2,work,retry,rob,2026-01-06T09:01:00Z,2026-01-06T09:11:00Z\n"
+        "r2,work,,,2026-01-06T09:11:00Z,2026-01-06T09:12:00Z\n"
+        "r3,work,fail,,2026-01-07T09:01:00Z,2026-01-07T09:11:00Z\n"  # by its deadline
+    )
+    definition = api.loads(ASKING)
+
+    given = fit(definition, read_log(_log(tmp_path, rows), definition), {})
+
+    assert given.habits["work"].options == {"done": 1, "retry": 1}
+    assert [(one.is_crash, one.weight) for one in given.agents["work"].outcomes] == [(False, 1), (True, 2)]
+    assert [(group.names, group.roles, group.takes.at(0.5)) for group in given.people] == [
+        (("rob",), frozenset({"ops"}), 600)
+    ]
+
+
+def test_questions_after_a_crash_are_found_in_the_histories() -> None:
+    clock = Clock(datetime(2026, 1, 5, 9, tzinfo=UTC))
+    made_up = agents("fitted", {"work": {"attempts": [{"crash": True}, {"output": {}}]}})
+    with holdpoint.Engine("memory://", clock=clock, agents=made_up, people={"rob": ["ops"]}) as engine:
+        run = engine.start(engine.loads(ASKING), {})
+        clock.set(clock() + timedelta(minutes=10))
+        run = engine.decide(run.id, "retry", by="rob")
+        log = log_of(api.loads(ASKING), [(run, engine.history(run.id))], clock())
+
+    given = fit(api.loads(ASKING), log, {})
+
+    assert given.habits["work"].options == {"retry": 1}
+    assert [(one.is_crash, one.weight) for one in given.agents["work"].outcomes] == [(False, 1), (True, 1)]
+    assert [(group.names, group.roles) for group in given.people] == [(("rob",), frozenset({"ops"}))]
 
 
 WAIT = """
@@ -219,6 +278,8 @@ def test_a_log_that_does_not_fit_is_refused(tmp_path: Path, rows: str, said: str
 def test_a_column_too_few_or_too_many_is_said(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="column 'opened_at' is missing"):
         read_log(_log(tmp_path, "", "run,state,option,settled_at\n"), api.loads(TEXT))
+    with pytest.raises(Invalid, match=r"unknown column 'optin'; did you mean 'option'\?"):
+        read_log(_log(tmp_path, "", "run,state,optin,opened_at,settled_at\n"), api.loads(TEXT))
     with pytest.raises(Invalid, match="unknown column 'who'"):
         read_log(_log(tmp_path, "", "run,state,option,opened_at,settled_at,who\n"), api.loads(TEXT))
 

@@ -19,7 +19,15 @@ input: {type: object, required: [n], properties: {n: {type: integer}}}
 states:
   work: {type: agent, python: "a:b", output: {type: object, required: [ok]}, on: {done: ask, error: ask}}
   ask: {type: approval, message: "?", on: {approve: pause, reject: end}, timeout: never}
-  pause: {type: wait, signal: [paid, lost], on: {paid: end, lost: end}}
+  pause: {type: wait, signal: [paid, lost], output: {type: [object, "null"]}, on: {paid: end, lost: end}}
+  ship: {type: agent, python: "a:b", after_crash: {ask: {}}, output: {type: integer}, next: give}
+  give:
+    type: approval
+    message: "?"
+    assign: {yes: ["role:boss"], no: [initiator], wait: ["{{ run.initiator }}"]}
+    on: {"yes": end, "no": end, "wait": end}
+    forms: {"no": {type: object, required: [why], properties: {why: {type: string}}}}
+    timeout: never
   end: {type: end}
 """
 )
@@ -137,6 +145,21 @@ signals:
             "1:56: error: no agent fails with the code ['a']",
         ),
         ("signals: {pause: {after: 1h}}", "state 'pause' takes no signal nothing; allowed: paid, lost"),
+        ("signals: {pause: {after: 1h, signal: paid, data: 7}}", "sim.yaml:1:50: error: data: 7 is not of type"),
+        (
+            "decisions: {work: {options: {retry: 1}}}",
+            "sim.yaml:1:13: error: agent 'work' asks nobody after a crash; add 'after_crash: ask' to it, or",
+        ),
+        (
+            "decisions: {give: {patience: {option: 'yes', after: 1h}}}",
+            "sim.yaml:1:39: error: the initiator may not decide 'yes'; name 'initiator' in the state's 'assign'",
+        ),
+        ("decisions: {give: {answers: {'no': {van: x}}}}", "sim.yaml:1:36: error: answers: 'why' is required"),
+        (
+            "decisions: {give: {answers: {'yes': {}}}}",
+            "sim.yaml:1:30: error: option 'yes' takes no answers; those that take some: no",
+        ),
+        ("decisions: {ship: {answers: {done: many}}}", "sim.yaml:1:36: error: answers: 'many' is not of type"),
         ("days: 1\ndays: 2", "duplicate key 'days'"),
         ("days: !!int 3", "tags"),
     ],
@@ -146,6 +169,19 @@ def test_a_mistake_is_said_at_its_place(text: str, said: str) -> None:
         _read(text)
 
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "decisions: {give: {patience: {option: 'no', after: 1h}}}",
+        "decisions: {give: {patience: {option: wait, after: 1h}}}",
+        "decisions: {ask: {patience: {option: reject, after: 1h}}}",
+        "people: {initiators: {names: [a], roles: [boss]}}\ndecisions: {give: {patience: {option: 'yes', after: 1h}}}",
+    ],
+)
+def test_patience_is_taken_where_the_initiator_may_decide(text: str) -> None:
+    assert [habit.patience is not None for habit in _read(text).habits.values()] == [True]
 
 
 def test_every_mistake_is_said_at_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -263,6 +264,38 @@ def test_an_agent_does_what_it_is_told(outcome: str, status: str) -> None:
     assert [trip.status for trip in record.trips] == [status] * 2
 
 
+CRASHING = """
+workflow: w
+states:
+  a: {type: agent, python: "x:y", after_crash: ask, output: {type: integer, minimum: 7}, on: {done: end, error: bad}}
+  end: {type: end}
+  bad: {type: end, outcome: failure}
+"""
+
+
+def test_questions_after_a_crash_are_answered_each_way_as_likely_and_it_is_said() -> None:
+    config = (
+        "days: 40\narrivals: 5/d\nagents: {a: {takes: 1m, crash: true}}\n"
+        "people: {all: {count: unlimited, hours: always, takes: 1m}}"
+    )
+
+    record = _record(CRASHING, config)
+
+    options = Counter(item.option for item in record.items)
+    assert set(options) == {"retry", "done", "fail"}
+    assert all(0.25 < count / options.total() < 0.42 for count in options.values())
+    ways = {tuple(item.option for item in record.items if item.case == case) for case in range(len(record.trips))}
+    assert {("retry", "done"), ("retry", "fail"), ("retry", "retry", "done")} <= ways
+    said = "questions after a crash of 'a': each of retry, done, fail is as likely"
+    assert said in _plan(api.loads(CRASHING), config).assumed
+
+
+def test_nothing_is_assumed_of_questions_that_nobody_is_asked() -> None:
+    plan = _plan(api.loads(CRASHING), "agents: {a: {takes: 1m, output: 7}}")
+
+    assert not [line for line in plan.assumed if "crash" in line]
+
+
 def test_an_attempt_that_takes_longer_than_its_timeout_fails_then() -> None:
     text = 'workflow: w\nstates:\n  a: {type: agent, python: "x:y", timeout: 5m, next: end}\n  end: {type: end}\n'
 
@@ -333,9 +366,9 @@ states:
 
 
 def test_a_value_that_the_workflow_refuses_is_said() -> None:
-    text = GATE.replace(
-        "    timeout: 4h", "    form: {type: object, properties: {n: {type: integer}}}\n    timeout: 4h"
-    )
+    """What a form takes from a run is known only then."""
+    form = 'form: {type: object, properties: {n: {const: "{{ run.initiator }}"}}}'
+    text = GATE.replace("    timeout: 4h", f"    {form}\n    timeout: 4h")
     config = "decisions: {ask: {answers: {approve: {n: many}}, options: {approve: 1}}}"
 
     with pytest.raises(Invalid, match="'approve' of state 'ask' by 'boss-1' was refused: answers"):
@@ -475,6 +508,15 @@ def test_what_nobody_gives_is_assumed_and_said() -> None:
     }
     assert plan.days == 3
     assert json.dumps([case.value for case in plan.cases])
+
+
+def test_what_only_patience_chooses_is_not_said_to_be_as_likely() -> None:
+    text = GATE.replace("reject: bad}", "reject: bad, withdraw: bad}").replace('    assign: ["role:boss"]\n', "")
+    config = "decisions: {ask: {patience: {option: withdraw, after: 1h}}}"
+
+    assumed = _plan(api.loads(text), config).assumed
+
+    assert "decisions of 'ask': each of approve, reject is as likely" in assumed
 
 
 def test_a_run_that_waits_goes_on_with_all_that_it_has() -> None:
