@@ -19,7 +19,7 @@ from holdpoint.commands.completion import workflows
 from holdpoint.commands.explain import print_proofs, proofs_json
 from holdpoint.commands.output import print_json, say
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import Finding, NotFound, UsageError
+from holdpoint.engine.errors import Finding, NotFound, UsageError, counted
 
 if TYPE_CHECKING:
     from holdpoint.sources import Checked
@@ -115,10 +115,10 @@ def _print(checked: Mapping[Path, Checked], counts: Counter[str], is_explained: 
             print_finding(finding)
         if one.unseen:
             say(f"{path}: ", ("note", "cyan"), f": {one.unseen}")
-    files = _count(len(checked), "file")
-    found = [_count(counts[kind], kind) for kind in ("error", "warning") if counts[kind]]
+    files = counted(len(checked), "file")
+    found = [counted(counts[kind], kind) for kind in ("error", "warning") if counts[kind]]
     if ignored := _count_ignored(checked):
-        found.append(f"{_count(ignored, 'warning')} ignored")
+        found.append(f"{counted(ignored, 'warning')} ignored")
     if not counts:
         say(("ok", "green"), f": {', '.join([files, *found])}")
     else:
@@ -134,7 +134,3 @@ def print_finding(finding: Finding, to: IO[str] | None = None) -> None:
         f" {finding.code} {finding.message}{fix}",
         to=to,
     )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")

@@ -13,7 +13,7 @@ from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.completion import workflows
 from holdpoint.commands.output import print_json, say, warn
-from holdpoint.engine.errors import UsageError
+from holdpoint.engine.errors import UsageError, counted
 from holdpoint.sources import SCENARIOS
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def command(
 
 def _print_written(found: Found, file: Path) -> None:
     if found.written:
-        say(f"wrote {short_path(file)}: {_many(found.written, 'scenario')}")
+        say(f"wrote {short_path(file)}: {counted(found.written, 'scenario')}")
     else:
         say(f"nothing to write: the scenarios cover what can be; {short_path(file)} is not made")
     if found.unwritten:
@@ -118,11 +118,11 @@ def _print(found: Found) -> None:
         click.echo("\r\033[K", nl=False, err=True)
     file = short_path(found.workflow)
     random = f", {found.walks} of them at random" if found.walks else ""
-    say((str(file), "bold"), f": {_many(found.runs, 'run')} in {_many(found.situations, 'situation')}{random}")
+    say((str(file), "bold"), f": {counted(found.runs, 'run')} in {counted(found.situations, 'situation')}{random}")
     if found.stopped_by:
-        tried = f"all ways of up to {_many(found.choices, 'step')} and turns from the plainest were tried"
+        tried = f"all ways of up to {counted(found.choices, 'step')} and turns from the plainest were tried"
         say(f"  not all ways up to the bound: {_STOPS[found.stopped_by]}; {tried}")
-    more = f" and {_many(found.invariants, 'invariant')}" if found.invariants else ""
+    more = f" and {counted(found.invariants, 'invariant')}" if found.invariants else ""
     say(f"  holding them to the rules of the engine{more}")
     say(f"  they cover {found.percent:.0f} % of the workflow")
     _print_places(found, found.missing, "not reached")
@@ -142,7 +142,3 @@ def _print_places(found: Found, places: Sequence[tuple[int, str]], word: str) ->
         say("    ", (word, "yellow"), f" {short_path(found.workflow)}:{line}: {text}")
     if len(places) > _MAX_MISSING:
         say(f"    and {len(places) - _MAX_MISSING} more; --json lists all")
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}" + ("" if count == 1 else "s")

@@ -14,7 +14,7 @@ from holdpoint.commands import Call, Command, pass_call, short_path
 from holdpoint.commands.artifact import write_file
 from holdpoint.commands.output import print_json, say
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.errors import NotFound, UsageError
+from holdpoint.engine.errors import NotFound, UsageError, counted
 
 if TYPE_CHECKING:
     from holdpoint.trials import Covered, Tested
@@ -111,5 +111,5 @@ def _print_coverage(covered: Covered) -> None:
 def _print_sum(suites: Sequence[Tested]) -> None:
     played = [one for tested in suites for one in tested.played]
     failed = sum(not one.passed for one in played)
-    what = f"{len(played)} scenario" + ("" if len(played) == 1 else "s")
+    what = counted(len(played), "scenario")
     say((f"{failed} failed", "bold red") if failed else ("ok", "green"), f": {what}")

@@ -10,6 +10,7 @@ from holdpoint.cli import FINDINGS
 from holdpoint.commands import Call, Command, pass_call
 from holdpoint.commands.completion import run_ids
 from holdpoint.commands.output import print_json, say
+from holdpoint.engine.errors import counted
 
 
 @click.command(cls=Command)
@@ -29,5 +30,5 @@ def command(call: Call, runs: Sequence[str]) -> int:
                 say(f"{flaw.run or 'database'}: ", (flaw.code, "bold red"), f" {flaw.message}")
         else:
             count = len(runs) or engine.count_runs()
-            say(("ok", "green"), f": {count} run" + ("" if count == 1 else "s"))
+            say(("ok", "green"), f": {counted(count, 'run')}")
     return FINDINGS if flaws else 0

@@ -171,6 +171,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something: `1 run`, `3 runs`."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def with_article(noun: str) -> str:
     """The noun with its article: `a list`, `an object`."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

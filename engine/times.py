@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from holdpoint.engine.errors import Invalid
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:[0-5]\d)", re.ASCII)
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+"""The lengths of units of time in seconds, the longest first, each with its letter."""
+
 _EXAMPLE = "2026-11-25T15:26:00Z"
 
 
@@ -30,7 +32,7 @@ def say_span(duration: timedelta) -> str:
     """A length of time at a glance, in its two largest units: `2d 3h`."""
     rest = round(duration.total_seconds())
     parts = []
-    for size, unit in _UNITS:
+    for size, unit in UNITS:
         count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count}{unit}")

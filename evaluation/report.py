@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from holdpoint.engine.errors import counted
 from holdpoint.engine.times import say_span
 from holdpoint.evaluation.estimates import CONFIDENCE, Estimate
 from holdpoint.evaluation.study import MEASURES, SHARES, Study
@@ -74,7 +75,7 @@ def say_signed(name: str, value: float) -> str:
 def say_setting(study: Study) -> str:
     """What was played, in a line."""
     count = len(study.versions[0].cases)
-    cases = f"{count} case" + ("" if count == 1 else "s")
+    cases = counted(count, "case")
     times = "" if study.repeat == 1 else f", each played {study.repeat} times"
     return f"{cases}{times}; agents are {study.agents}; intervals of {100 * CONFIDENCE:.0f} %"
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, HumanState
-from holdpoint.engine.times import format_time
+from holdpoint.engine.errors import counted
+from holdpoint.engine.times import UNITS, format_time
 from holdpoint.simulation.estimates import Estimate
 from holdpoint.simulation.measures import Key, is_time, times_of
 from holdpoint.simulation.plan import Fitted, Group
@@ -22,7 +23,6 @@ COMPARED_NAMES: Mapping[Key, str] = dict(
         strict=True,
     )
 )
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 POINTS = " points"
 NOTHING = "—"
 _LITTLE = 0.05
@@ -39,11 +39,11 @@ _COUNTS = ("started", "opened")
 def say_span(seconds: float) -> str:
     """A duration for people, by its two largest units: `1d4h`, `12m30s`, `0s`."""
     sign, rest = ("-" if seconds <= -0.5 else ""), round(abs(seconds))
-    index = next((index for index, (size, _) in enumerate(_UNITS) if rest >= size), len(_UNITS) - 1)
-    size, unit = _UNITS[index]
-    if index == len(_UNITS) - 1:
+    index = next((index for index, (size, _) in enumerate(UNITS) if rest >= size), len(UNITS) - 1)
+    size, unit = UNITS[index]
+    if index == len(UNITS) - 1:
         return f"{sign}{rest}{unit}"
-    smaller, its_unit = _UNITS[index + 1]
+    smaller, its_unit = UNITS[index + 1]
     count, more = divmod(round(rest / smaller), size // smaller)
     return f"{sign}{count}{unit}" + (f"{more}{its_unit}" if more else "")
 
@@ -187,13 +187,13 @@ def warnings(study: Study) -> Iterator[str]:
                 late = f"{say_share(share)} of the attempts of agent {name!r} take longer than its timeout"
                 yield f"{late} of {state.timeout}, and fail; give it a longer 'timeout', or say less in 'takes'"
     for message, count in list(study.reasons.items())[:_REASONS]:
-        yield f"{count} runs of all replications failed: {message}"
+        yield f"{counted(count, 'run')} of all replications failed: {message}"
     if silent := unasked(study):
         lead = "give inputs, outputs or decisions that lead there in --config"
         yield f"nobody was asked in {', '.join(silent)}; {lead}"
     for name, count in study.waiting.items():
         never = f"wait in {name!r} for a signal that never comes"
-        yield f"{count} runs of all replications {never}; say in --config when it does"
+        yield f"{count} of the runs of all replications {never}; say in --config when it does"
 
 
 def to_dict(study: Study) -> Json:
