@@ -515,7 +515,8 @@ def test_a_traceback_begins_in_the_agent_and_has_no_values(tmp_path: Path) -> No
 
     failure = _failure(_run(_work(tmp_path, "agents:draft", {"secret": "hunter2"})), "agent_error")
 
-    assert failure.details["traceback"].splitlines() == [
+    lines = [line for line in failure.details["traceback"].splitlines() if set(line) - set(" ~^")]  # marks of 3.13
+    assert lines == [
         '  File "agents.py", line 2, in draft',
         "    inner(secret)",
         '  File "agents.py", line 4, in inner',
@@ -776,7 +777,7 @@ def test_an_argument_that_no_program_can_take_is_an_error_that_does_not_tell_it(
         pytest.param(b"[1e999]", "output of draft[0] is not JSON: inf is not a JSON number", id="overflow"),
         pytest.param(b'"\xff"', "output of draft is not JSON: not UTF-8 at byte 1", id="bytes"),
         pytest.param('"x"'.encode("utf-16"), "output of draft is not JSON: not UTF-8 at byte 0", id="utf-16"),
-        pytest.param(b"[" * 5000, "output of draft is not JSON: nested deeper than 64", id="deep"),
+        pytest.param(b"[" * 5000 + b"]" * 5000, "output of draft is not JSON: nested deeper than 64", id="deep"),
     ],
 )
 def test_output_that_is_no_json_is_refused(tmp_path: Path, text: bytes, message: str) -> None:

@@ -28,9 +28,9 @@ def _properties(**schemas: Any) -> dict[str, Any]:
 @pytest.fixture
 def soon() -> Iterator[None]:
     """The test is about something that would take minutes if it were wrong."""
-    begun = time.monotonic()
+    begun = time.process_time()
     yield
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def _refused(schema: Any) -> str:
@@ -235,10 +235,10 @@ def test_patterns_mean_what_the_standard_says(pattern: str, good: str, bad: str)
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", SLOW, "(a*)*b", r"^(([a-z])+.)+[A-Z]([a-z])+$"])
 def test_a_pattern_never_hangs(pattern: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
 
     assert errors({"pattern": pattern}, "a" * 40 + "!", "x") != ()
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize(

@@ -218,9 +218,9 @@ def test_a_large_text_is_merged() -> None:
     ],
 )  # fmt: skip
 def test_a_merge_that_would_take_for_ever_is_a_conflict_soon(base: list[str], ours: str, theirs: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
 
     with pytest.raises(MergeConflict):
         merge("".join(base), ours, theirs)
 
-    assert time.monotonic() - begun < 8
+    assert time.process_time() - begun < 8
