@@ -30,7 +30,7 @@ _FIX_OF_YAML: Final = "look at the indentation, brackets and quotes up to there;
 
 # Bidirectional controls make a text read differently from what it is; the line separators are line breaks to some
 # readers and not to others; a lone surrogate is no character at all.
-FORBIDDEN = re.compile(
+_FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff"
     "\ud800-\udfff]"
 )
@@ -117,7 +117,7 @@ def _forbidden_characters(text: str, file: str) -> list[Finding]:
     found: list[Finding] = []
     if text.isascii() and text.isprintable():
         return found
-    for match in FORBIDDEN.finditer(text):
+    for match in _FORBIDDEN.finditer(text):
         before = text.rfind("\n", 0, match.start())
         place = Place(line=text.count("\n", 0, match.start()) + 1, column=match.start() - before)
         found.append(_forbidden(file, place, match.group()))
@@ -318,7 +318,7 @@ class _Builder:
         """What a scalar means."""
         text: str = event.value
         value = self._plain(text, place) if event.style is None else text
-        if not text.isprintable() and (match := FORBIDDEN.search(text)):
+        if not text.isprintable() and (match := _FORBIDDEN.search(text)):
             self._problems.append(_forbidden(self._file, place, match.group()))
         return value
 

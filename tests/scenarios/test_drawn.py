@@ -24,7 +24,11 @@ SCHEMAS: list[dict[str, Any]] = [
     {"type": "number", "exclusiveMinimum": 0, "maximum": 1.5},
     {"type": "integer", "multipleOf": 7, "minimum": -20, "exclusiveMaximum": 50},
     {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 60},
+    {"type": "string", "pattern": "^Ш+$"},
+    {"type": "string", "pattern": "^\\p{Lu}", "examples": ["Ab"]},
+    {"type": "string", "pattern": "^(?<year>[0-9]{4})$", "examples": ["2026"]},
     {"type": "string", "format": "date-time"},
+    {"type": "string", "format": "email"},
     {"anyOf": [{"type": "boolean"}, {"const": "later"}]},
     {"allOf": [{"type": "string"}], "minLength": 0},
     {},
@@ -45,6 +49,14 @@ def test_what_is_drawn_meets_its_schema_and_is_the_same_for_a_seed(schema: dict[
     assert found
     assert all(is_met(schema, value) for value in found)
     assert found == drawn(dict(schema), 1)
+
+
+def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    drawn({"type": "string", "maxLength": 99}, 1)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_there_is_no_schema_nothing_is_drawn() -> None:
