@@ -1033,6 +1033,8 @@ _DIFFERENT_EACH_TIME = [
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA-256"),
     (re.compile(r"\bmsg_[0-9a-f]{16}\b"), "msg_ID"),  # made of the run's id
     (re.compile(r"\bjust now\b|\bin \d+[a-z]+\b|\b\d+[a-z]+ ago\b"), "NEARBY"),
+    (re.compile(r"\d{4}-\d\d-\[-\d\dT"), "YEAR-MONTH-[-DAYT"),  # a redline within a date
+    (re.compile(r"\{\+\d\dT"), "{+DAYT"),
     (re.compile(r" +"), " "),
 ]
 # In the environment of whoever runs the tests: another database, another person, other widths and colours.
