@@ -48,7 +48,7 @@ _STOPS = {
     metavar="FILE",
     help="Write scenarios of what the known ones do not cover into a new FILE.",
 )
-@click.option("--detailed", "is_detailed", is_flag=True, help="With --write: expect what people are asked too.")
+@click.option("--detailed", "is_detailed", is_flag=True, help="With --write: expect what is asked and given too.")
 @pass_call
 def command(
     call: Call,

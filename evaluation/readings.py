@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from holdpoint.engine.asking import asking
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import CRASH_OPTIONS, AgentState, Definition, HumanState, WaitState
+from holdpoint.engine.definition import AgentState, Definition, WaitState
 from holdpoint.engine.errors import did_you_mean
 from holdpoint.engine.expressions import Expression
 from holdpoint.engine.expressions.parse import Access, Literal, Name
@@ -58,10 +59,8 @@ class Readings:
 
     def options_in(self, name: str) -> tuple[str, ...]:
         """What people may decide in a state; nothing where nobody is asked."""
-        state = self._states.get(name)
-        if isinstance(state, HumanState):
-            return state.options
-        return CRASH_OPTIONS if isinstance(state, AgentState) and state.after_crash == "ask" else ()
+        asked = asking(self._states.get(name))
+        return () if asked is None else asked.options
 
     def strange_in_input(self, given: Json) -> Iterator[Strange]:
         """The properties of an input that are not meant to be there."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from holdpoint.engine.agents import FAILURES
+from holdpoint.engine.asking import asking
 from holdpoint.engine.canonical import Json
-from holdpoint.engine.definition import CRASH_OPTIONS, TIMEOUT, AgentState, Definition, HumanState
+from holdpoint.engine.definition import TIMEOUT, AgentState, Definition
 from holdpoint.engine.durations import parse_duration
 from holdpoint.engine.errors import REFUSALS, Conflict, Invalid, NotAllowed, NotFound, UsageError
 from holdpoint.engine.jsonschemas import errors
@@ -20,7 +21,7 @@ from holdpoint.scenarios.expect import OF_A_REQUEST
 from holdpoint.scenarios.model import Step
 from holdpoint.schema.available import MESSAGE
 from holdpoint.schema.nodes import Path as Where
-from holdpoint.schema.report import hinted, listed, suggestion
+from holdpoint.schema.report import Report, hinted, listed, suggestion
 
 VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "decide": ("at", "by", "comment", "answers", "artifact", "base", "key", "refused"),
@@ -63,26 +64,10 @@ def step_of(said: Mapping[str, Json], number: int) -> Step:
     return Step(verb=verbs[0], keys=said, line=number)
 
 
-class Findings(Protocol):
-    """Where findings go: a `Report`, or what else knows the places of a value's parts."""
-
-    def value(self, path: Where, code: str, message: str, fix: str) -> None:
-        """Take a finding about the value at a path."""
-        ...
-
-    def key(self, path: Where, code: str, message: str, fix: str) -> None:
-        """Take a finding about the key at the end of a path."""
-        ...
-
-    def has_errors_below(self, path: Where) -> bool:
-        """Whether an error stands inside of the value at a path."""
-        ...
-
-
 class Checker:
     """Reports what a scenario file says that its workflow cannot do."""
 
-    def __init__(self, report: Findings, definition: Definition, value: Mapping[str, Json]) -> None:
+    def __init__(self, report: Report, definition: Definition, value: Mapping[str, Json]) -> None:
         self._report = report
         self._definition = definition
         self._value = value
@@ -277,10 +262,8 @@ class Checker:
 
     def _options_of(self, name: str) -> list[str]:
         """What people may choose in a state, also after a crash; nothing where nobody is asked."""
-        state = self._definition.states[name]
-        if isinstance(state, AgentState):
-            return list(CRASH_OPTIONS) if state.after_crash == "ask" else []
-        return list(state.options) if isinstance(state, HumanState) else []
+        asked = asking(self._definition.states[name])
+        return [] if asked is None else list(asked.options)
 
     def _check_assigned(self, path: Where, people: Sequence[str]) -> None:
         """Report a role that nobody has and that no request asks."""

@@ -15,11 +15,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from holdpoint.engine.asking import asking
 from holdpoint.engine.canonical import Json, canonical, decoded
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid
 from holdpoint.engine.people import ROLE, is_role
-from holdpoint.simulation.asking import asking
 from holdpoint.simulation.draws import Distribution, of_censored, of_sample
 from holdpoint.simulation.given import Given
 from holdpoint.simulation.hours import DAYS, SECOND, Hours, Shifts, parse_hours

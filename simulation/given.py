@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
+from holdpoint.engine.asking import options_of
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid, UsageError, did_you_mean
 from holdpoint.engine.people import ROLE
-from holdpoint.simulation.asking import options_of
 from holdpoint.simulation.draws import Distribution
 from holdpoint.simulation.hours import Hours, parse_hours
 from holdpoint.simulation.plan import INITIATORS, Arrivals, Case, Fitted, Group, Habit, Outcome, Plan, Work, numbered

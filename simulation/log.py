@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from holdpoint.engine.asking import options_of
 from holdpoint.engine.canonical import Json
 from holdpoint.engine.definition import TIMEOUT, AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
 from holdpoint.engine.model import Entry
 from holdpoint.engine.times import parse_time
 from holdpoint.engine.views import Run
-from holdpoint.simulation.asking import options_of
 from holdpoint.simulation.samples import meets
 
 COLUMNS = ("run", "state", "option", "opened_at", "settled_at")

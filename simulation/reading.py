@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from holdpoint.engine import jsonschemas
 from holdpoint.engine.agents import FAILURES
+from holdpoint.engine.asking import Asking, asking
 from holdpoint.engine.canonical import Json, canonical
 from holdpoint.engine.definition import AgentState, Definition, HumanState, WaitState
 from holdpoint.engine.errors import Invalid, NotFound, did_you_mean
@@ -23,7 +24,6 @@ from holdpoint.schema.nodes import Document, Path, Place
 from holdpoint.schema.people import INITIATOR
 from holdpoint.schema.reader import read
 from holdpoint.schema.report import suggestion
-from holdpoint.simulation.asking import Asking, asking
 from holdpoint.simulation.draws import NO_TIME, parse_distribution
 from holdpoint.simulation.given import HANDLING, HOURS, Given
 from holdpoint.simulation.hours import parse_hours, parse_zone
